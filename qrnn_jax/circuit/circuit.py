@@ -1,0 +1,219 @@
+"""One time step as a frozen description: an ordered list of operations on some wires."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qrnn_jax.circuit.channels import Reset
+from qrnn_jax.circuit.draw_matplotlib import draw_matplotlib
+from qrnn_jax.circuit.draw_text import draw_text
+from qrnn_jax.circuit.lower import lower
+from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
+from qrnn_jax.circuit.operation import AbstractGate, AbstractOperation
+from qrnn_jax.circuit.read import Read
+from qrnn_jax.circuit.slots import Slot
+from qrnn_jax.circuit.spread import spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@final
+@dataclass(frozen=True)
+class Circuit:
+    """One time step of a recurrent circuit.
+
+    Equation: rho_t = E(x_t, w)[rho_{t-1}], E the composition of the operations in order, first
+    operation first. Wire 0 is the most significant bit; rho_0 = |0..0><0..0|.
+
+    Arguments:
+        wires: number of wires n, 1 or more.
+        operations: gates, channels, resets and at most one `Read`.
+
+    Raises:
+        ValueError: a wire out of range, a gap in the slots, more than one `Read`.
+        TypeError: something that is no operation.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> circuit = qj.Circuit(
+        ...     wires=2,
+        ...     operations=(qj.RY(0, qj.Data(0)), qj.CRX(0, 1, qj.Weight(0)), qj.Reset(0)),
+        ... )
+        >>> circuit.weight_count, circuit.data_count, circuit.memory_wires
+        (1, 1, (1,))
+    """
+
+    wires: int
+    operations: tuple[AbstractOperation, ...]
+
+    def __init__(self, wires: int, operations: Sequence[AbstractOperation]) -> None:
+        object.__setattr__(self, "wires", wires)
+        object.__setattr__(self, "operations", tuple(operations))
+        self._check_operations()
+        self._check_slots()
+        object.__setattr__(self, "_hash", hash((self.wires, self.operations)))
+
+    def __hash__(self) -> int:
+        return int(self.__dict__["_hash"])
+
+    @cached_property
+    def parameters(self) -> tuple[Slot, ...]:
+        """Every gate parameter of the step in order: the columns of the occurrence tape (T, K)."""
+        return tuple(slot for operation in self.operations for slot in operation.parameters)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """For each operation, the tape column of its first parameter."""
+        counts = [len(operation.parameters) for operation in self.operations]
+        return tuple(np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int).tolist())
+
+    @cached_property
+    def weight_count(self) -> int:
+        """Number of weights Kw."""
+        return len({index for slot in self.parameters for index in slot.weights})
+
+    @cached_property
+    def data_count(self) -> int:
+        """Number of data values per step Kd."""
+        return len({index for slot in self.parameters for index in slot.data})
+
+    @cached_property
+    def is_unitary(self) -> bool:
+        """Whether the step has no channel and no reset."""
+        return all(isinstance(op, (AbstractGate, Read)) for op in self.operations)
+
+    @cached_property
+    def reset_wires(self) -> tuple[int, ...]:
+        """Wires whose last operation is a reset: the input register, empty between steps."""
+        last = {wire: op for op in self.operations for wire in op.wires}
+        return tuple(sorted(wire for wire, op in last.items() if isinstance(op, Reset)))
+
+    @cached_property
+    def memory_wires(self) -> tuple[int, ...]:
+        """Wires that carry the state from step to step."""
+        return tuple(wire for wire in range(self.wires) if wire not in self.reset_wires)
+
+    @cached_property
+    def read_index(self) -> int:
+        """The position of `Read` among the operations, written or implied."""
+        for index, operation in enumerate(self.operations):
+            if isinstance(operation, Read):
+                return index
+        index = len(self.operations)
+        while index and isinstance(self.operations[index - 1], Reset):
+            index -= 1
+        return index
+
+    def count(self) -> dict[str, int]:
+        """How often each kind of operation occurs in one step.
+
+        Returns:
+            Class name -> count, most frequent first.
+
+        Example:
+            >>> import qrnn_jax as qj
+            >>> qj.Circuit(2, (qj.H(0), qj.H(1), qj.CNOT(0, 1))).count()
+            {'H': 2, 'CNOT': 1}
+        """
+        return dict(Counter(type(op).__name__ for op in self.operations).most_common())
+
+    def matrix(self, weights: Any = (), data: Any = ()) -> np.ndarray:
+        """The dense matrix of a unitary step.
+
+        Arguments:
+            weights: (Kw,), radians.
+            data: (Kd,), one step's data, radians.
+
+        Returns:
+            (2**n, 2**n), complex128, indexed [out, in].
+
+        Raises:
+            ValueError: the step is not unitary, or has more than 12 wires.
+
+        Example:
+            >>> import numpy as np, qrnn_jax as qj
+            >>> qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)).matrix([np.pi]).round(6).tolist()
+            [[0j, -1j], [-1j, 0j]]
+        """
+        if not self.is_unitary or self.wires > 12:
+            raise ValueError(
+                "A circuit must be unitary and have at most 12 wires to have a dense matrix here, "
+                f"but this one has {self.wires} wires and is_unitary={self.is_unitary}; "
+                "try `DensityMatrix()` as an engine."
+            )
+        with jax.enable_x64(True), jax.ensure_compile_time_eval():
+            tape = spread(self, jnp.asarray(weights, float), jnp.asarray(data, float))
+            blocks = lower(self, range(len(self.operations)), max_wires=1)
+            columns = jnp.eye(2**self.wires, dtype=complex)
+            return np.asarray(
+                apply_blocks(blocks, block_matrices(blocks, tape), columns, self.wires)
+            )
+
+    def draw(self, style: str = "text") -> "str | Figure":
+        """Draw one step.
+
+        Arguments:
+            style: "text" for a string, "mpl" for a matplotlib figure.
+
+        Returns:
+            The drawing.
+
+        Raises:
+            ValueError: unknown style.
+
+        Example:
+            >>> import qrnn_jax as qj
+            >>> "RX" in qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)).draw()
+            True
+        """
+        styles = {"text": draw_text, "mpl": draw_matplotlib}
+        if style not in styles:
+            raise ValueError(f"Argument `style` must be one of {list(styles)}, but is {style!r}.")
+        return styles[style](self)
+
+    def gradient_slots(self, weights: bool, data: bool) -> np.ndarray:
+        """Which tape columns (K,) can carry a derivative in weights and/or in data."""
+        return np.array(
+            [bool(weights and s.weights) or bool(data and s.data) for s in self.parameters], bool
+        )
+
+    def _check_operations(self) -> None:
+        if isinstance(self.wires, bool) or not isinstance(self.wires, int) or self.wires < 1:
+            raise ValueError(
+                f"Argument `wires` must be an integer of 1 or more, but is {self.wires!r}."
+            )
+        for index, operation in enumerate(self.operations):
+            if not isinstance(operation, AbstractOperation):
+                raise TypeError(
+                    f"Argument `operations` must hold operations, but entry {index} is "
+                    f"{type(operation).__name__}; try a gate such as `qj.RX(0, qj.Weight(0))`."
+                )
+            for wire in operation.wires:
+                if wire >= self.wires:
+                    raise ValueError(
+                        f"Operation {index}, {operation}, must act on wires below {self.wires}, "
+                        f"but names wire {wire}; try `Circuit(wires={wire + 1}, ...)`."
+                    )
+        reads = [i for i, op in enumerate(self.operations) if isinstance(op, Read)]
+        if len(reads) > 1:
+            raise ValueError(
+                f"A circuit must have at most one `Read()`, but has one at each of {reads}."
+            )
+
+    def _check_slots(self) -> None:
+        for kind in ("weights", "data"):
+            used = {index for slot in self.parameters for index in getattr(slot, kind)}
+            missing = sorted(set(range(max(used, default=-1) + 1)) - used)
+            if missing:
+                name = "Weight" if kind == "weights" else "Data"
+                raise ValueError(
+                    f"Slots must be numbered without a gap, but {name}({missing[0]}) is never used "
+                    f"while {name}({max(used)}) is; try renumbering from 0."
+                )

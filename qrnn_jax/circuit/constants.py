@@ -1,0 +1,33 @@
+"""Constant arrays inside frozen descriptions: hashed and compared by their bytes."""
+
+from typing import Any, final
+
+import numpy as np
+
+
+@final
+class FrozenArray:
+    """A read-only NumPy array that can be a field of a hashable dataclass.
+
+    Arguments:
+        value: anything NumPy can turn into a complex array.
+    """
+
+    __slots__ = ("_hash", "value")
+
+    def __init__(self, value: Any) -> None:
+        array = np.array(value, dtype=np.complex128)
+        array.setflags(write=False)
+        self.value = array
+        self._hash = hash((array.shape, array.tobytes()))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FrozenArray):
+            return NotImplemented
+        return self.value.shape == other.value.shape and bool(np.all(self.value == other.value))
+
+    def __repr__(self) -> str:
+        return "x".join(str(size) for size in self.value.shape)

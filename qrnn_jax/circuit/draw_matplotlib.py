@@ -1,0 +1,2 @@
+"""placeholder"""
+def draw_matplotlib(circuit): return ""

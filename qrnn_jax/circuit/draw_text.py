@@ -1,0 +1,2 @@
+"""placeholder"""
+def draw_text(circuit): return ""

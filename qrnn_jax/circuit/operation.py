@@ -1,0 +1,106 @@
+"""What can happen in a time step: gates, channels, resets, and the one read-out."""
+
+import abc
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from qrnn_jax.circuit.slots import Slot
+from qrnn_jax.circuit.spectrum import ShiftTerm, shift_terms
+
+
+class AbstractOperation(abc.ABC):
+    """One element of a step: frozen, hashable, without numbers of its own."""
+
+    @property
+    @abc.abstractmethod
+    def wires(self) -> tuple[int, ...]:
+        """The wires acted on, in the order of the matrix's bits (first = most significant)."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> tuple[Slot, ...]:
+        """The slots of the parameters, in the order in which the matrix takes them."""
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """The short text drawn in a circuit diagram."""
+
+    @property
+    def static(self) -> object:
+        """What else the matrix depends on; operations of one class and equal `static` share code."""
+        return None
+
+
+class AbstractGate(AbstractOperation):
+    """A unitary operation. Final classes give `matrix` and, if parametrised, `generators`."""
+
+    is_unitary: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def matrix(self, *angles: Array) -> Array:
+        """The (2**k, 2**k) matrix at the given parameter values, indexed [out, in]."""
+
+    @abc.abstractmethod
+    def generators(self) -> tuple[np.ndarray, ...]:
+        """One Hermitian G per parameter a: the gate contains exp(-i a G), with G's spectrum."""
+
+    def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
+        """The exact shift rule for one parameter, derived from its generator's spectrum.
+
+        Arguments:
+            parameter: position in `parameters`.
+            observable_degree: degree of the observable in the mode operators; qubits ignore it.
+
+        Returns:
+            `ShiftTerm(coefficient, shift)` tuples, two per distinct frequency.
+        """
+        del observable_degree
+        return shift_terms(self.generators()[parameter])
+
+
+class AbstractChannel(AbstractOperation):
+    """A linear, trace-preserving, not necessarily unitary operation, given by Kraus matrices."""
+
+    is_unitary: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def kraus(self, *strengths: Array) -> Array:
+        """The (m, 2**k, 2**k) Kraus matrices at the given strengths."""
+
+    @abc.abstractmethod
+    def superoperator(self, *strengths: Array) -> Array:
+        """The (4**k, 4**k) matrix sum_m K_m (x) conj(K_m), differentiable at strength 0."""
+
+
+PAULI_MATRICES = {
+    "I": np.eye(2, dtype=complex),
+    "X": np.array([[0, 1], [1, 0]], dtype=complex),
+    "Y": np.array([[0, -1j], [1j, 0]], dtype=complex),
+    "Z": np.array([[1, 0], [0, -1]], dtype=complex),
+}
+
+
+def pauli_word_matrix(word: str) -> np.ndarray:
+    """The Kronecker product of the Pauli matrices of `word`, first letter most significant."""
+    matrix = np.eye(1, dtype=complex)
+    for letter in word:
+        matrix = np.kron(matrix, PAULI_MATRICES[letter])
+    return matrix
+
+
+def complex_like(matrix: np.ndarray, angle: Array) -> Array:
+    """A constant matrix in the complex type that belongs to the real type of `angle`."""
+    return jnp.asarray(matrix, jnp.result_type(angle, jnp.complex64))
+
+
+def check_wires(wires: tuple[int, ...]) -> None:
+    """Refuse wires that are no distinct non-negative integers."""
+    for wire in wires:
+        if isinstance(wire, bool) or not isinstance(wire, (int, np.integer)) or wire < 0:
+            raise ValueError(f"Argument `wire` must be an integer of 0 or more, but is {wire!r}.")
+    if len(set(wires)) != len(wires):
+        raise ValueError(f"Argument `wires` must be distinct, but are {wires}.")

@@ -1,0 +1,98 @@
+"""Apply a small matrix to some wires of a vector: the one kernel everything else is made of.
+
+A vector on n wires has shape (2**n, *columns): the first axis is the quantum index (wire 0 is the
+most significant bit), every further axis is a free column. A density matrix is a vector on 2n
+wires: wires 0..n-1 index its rows, wires n..2n-1 its columns.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def apply_matrix(matrix: Array, vector: Array, wires: Sequence[int], count: int) -> Array:
+    """Apply `matrix` to `wires` of a vector on `count` wires.
+
+    Equation: out[..i'..] = sum_i matrix[i', i] vector[..i..], i the bits of `wires`, first wire
+    most significant.
+
+    Arguments:
+        matrix: (2**k, 2**k), indexed [out, in]; need not be unitary.
+        vector: (2**count, *columns).
+        wires: k distinct wires, in any order.
+        count: number of wires of the vector.
+
+    Returns:
+        An array of the shape of `vector`.
+    """
+    order = sorted(range(len(wires)), key=lambda position: wires[position])
+    ascending = [wires[position] for position in order]
+    # (gap, 2, gap, 2, ..., rest): untouched neighbouring wires travel as one axis
+    shape, axis_of_wire, previous = [], {}, -1
+    for wire in ascending:
+        shape += [2 ** (wire - previous - 1), 2]
+        axis_of_wire[wire] = len(shape) - 1
+        previous = wire
+    shape.append(2 ** (count - previous - 1) * math.prod(vector.shape[1:]))
+    source = list(_LETTERS[: len(shape)])
+    incoming = [source[axis_of_wire[wire]] for wire in wires]
+    outgoing = list(_LETTERS[len(shape) : len(shape) + len(wires)])
+    target = list(source)
+    for wire, letter in zip(wires, outgoing):
+        target[axis_of_wire[wire]] = letter
+    subscripts = f"{''.join(outgoing + incoming)},{''.join(source)}->{''.join(target)}"
+    blocks = matrix.reshape((2,) * (2 * len(wires)))
+    return jnp.einsum(subscripts, blocks, vector.reshape(shape)).reshape(vector.shape)
+
+
+def apply_superoperator(matrix: Array, rho: Array, wires: Sequence[int], count: int) -> Array:
+    """Apply a channel, given as a superoperator matrix, to `wires` of a density matrix.
+
+    Equation: out = sum_m K_m rho K_m^dagger with matrix = sum_m K_m (x) conj(K_m).
+
+    Arguments:
+        matrix: (4**k, 4**k), see `superoperator`.
+        rho: (2**count, 2**count).
+        wires: k distinct wires.
+        count: number of wires of the density matrix.
+
+    Returns:
+        The new density matrix, (2**count, 2**count).
+    """
+    both = (*wires, *(wire + count for wire in wires))
+    return apply_matrix(matrix, rho.reshape(-1), both, 2 * count).reshape(rho.shape)
+
+
+def apply_unitary(matrix: Array, rho: Array, wires: Sequence[int], count: int) -> Array:
+    """Conjugate a density matrix by a small matrix: out = U rho U^dagger on `wires`.
+
+    Arguments:
+        matrix: (2**k, 2**k).
+        rho: (2**count, 2**count).
+        wires: k distinct wires.
+        count: number of wires of the density matrix.
+
+    Returns:
+        The new density matrix, (2**count, 2**count).
+    """
+    left = apply_matrix(matrix, rho, wires, count)
+    vector = left.reshape(-1)
+    columns = [wire + count for wire in wires]
+    return apply_matrix(matrix.conj(), vector, columns, 2 * count).reshape(rho.shape)
+
+
+def superoperator(kraus: Array) -> Array:
+    """The matrix of a channel on row-major density matrices: sum_m K_m (x) conj(K_m).
+
+    Arguments:
+        kraus: (m, d, d).
+
+    Returns:
+        (d*d, d*d), indexed [out, in].
+    """
+    size = kraus.shape[-1] ** 2
+    return jnp.einsum("mab,mcd->acbd", kraus, kraus.conj()).reshape(size, size)

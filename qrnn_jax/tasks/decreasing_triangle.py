@@ -1,0 +1,87 @@
+"""Task (a) of Viqueira et al.: a decaying triangle, looked for 12 time units ahead."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+
+from ._checks import whole
+from .base import Task
+from .scale import Standardiser
+from .triangle import triangle_wave
+from .windows import sliding_windows, washout
+
+SAMPLES = 1000  # input samples, 10 per time unit
+LENGTH = 20  # steps in a window
+SCORED = 5  # of which the last count
+TRAINING_WINDOWS = 40  # of 50; the other 10 are the test
+VALIDATION_WINDOWS = 8  # drawn among the 40
+
+
+def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
+    """Predict a decaying triangular wave `delay` time units ahead.
+
+    s(t) = 0.75 exp(-0.02 t) tri(t), where tri has period 5 and rises from -1 to 1 and back;
+    t = linspace(0, 100 + delay, 1000 + 10 delay); input s_i, target s_{i + 10 delay}, i < 1000.
+    The 1000 steps are cut into 50 disjoint windows of 20; the last 5 steps of a window count. The
+    last 10 windows are the test; 8 of the first 40, drawn with `seed`, the validation.
+
+    A linear model of 8 past values does this task more than ten times better than the published
+    quantum runs: it shows that a program is correct, not that a quantum model is useful.
+
+    Arguments:
+        seed: of the validation draw; the publication used 2.
+        delay: time units between input and target, 10 samples each.
+
+    Returns:
+        `train` (32, 20, 1), `validation` (8, 20, 1), `test` (10, 20, 1), in radians as they stand.
+
+    Raises:
+        ValueError: if `delay` is below 1 or `seed` is negative.
+
+    Example:
+        >>> from qrnn_jax import tasks
+        >>> task = tasks.decreasing_triangle()
+        >>> len(task.train), len(task.validation), len(task.test), task.train[:1].scored
+        (32, 8, 10, 5)
+
+    Source: Viqueira et al., Mach. Learn.: Sci. Technol. 6 (2025), doi 10.1088/2632-2153/ad9431,
+    arXiv:2310.20671.
+    """
+    delay = whole("delay", delay, least=1)
+    validation = list(validation_windows(seed))
+    ahead = 10 * delay
+    time = np.linspace(0.0, 100.0 + delay, SAMPLES + ahead)
+    series = np.exp(-0.02 * time) * 0.75 * triangle_wave(time / 5.0 + 0.5)
+    windows = sliding_windows(series, LENGTH, horizon=ahead, stride=LENGTH)
+    windows = replace(windows, mask=washout(windows.mask, LENGTH - SCORED))
+    train = [n for n in range(TRAINING_WINDOWS) if n not in validation]
+    return Task(
+        name="decreasing_triangle",
+        train=windows[train],
+        validation=windows[validation],
+        test=windows[TRAINING_WINDOWS:],
+        series=series[:, None],
+        scale=Standardiser.identity(),
+        description=f"Triangle of period 5 decaying as exp(-0.02 t), {delay} time units ahead.",
+        source="Viqueira et al., doi 10.1088/2632-2153/ad9431, arXiv:2310.20671, task (a).",
+        licence="Generated from a formula; no licence needed.",
+    )
+
+
+def validation_windows(seed: int) -> tuple[int, ...]:
+    """Which of the first 40 windows Viqueira et al. hold back for validation, in ascending order.
+
+    Python's `random.Random(seed).sample(range(40), 8)`, sorted; the published tasks (a), (b), (c)
+    use the seeds 2, 1, 0.
+
+    Raises:
+        ValueError: if `seed` is not a whole number of at least 0.
+
+    Example:
+        >>> from qrnn_jax import tasks
+        >>> tasks.validation_windows(2)
+        (3, 5, 10, 13, 16, 19, 23, 38)
+    """
+    generator = random.Random(whole("seed", seed, least=0))
+    return tuple(sorted(generator.sample(range(TRAINING_WINDOWS), VALIDATION_WINDOWS)))

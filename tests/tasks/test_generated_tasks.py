@@ -80,6 +80,7 @@ def test_windows_cut_the_series_in_two_halves(generate):
     task = generate(steps=30)
     series = task.series[:, 0]
     assert len(series) == 61
+    assert len(task.train) == len(task.test) == 1
     np.testing.assert_array_equal(task.train.inputs[0, :, 0], series[:30])
     np.testing.assert_array_equal(task.train.targets[0, :, 0], series[1:31])
     np.testing.assert_array_equal(task.test.inputs[0, :, 0], series[:60])

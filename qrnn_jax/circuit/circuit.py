@@ -15,7 +15,7 @@ from qrnn_jax.circuit.draw_matplotlib import draw_matplotlib
 from qrnn_jax.circuit.draw_text import draw_text
 from qrnn_jax.circuit.lower import lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
-from qrnn_jax.circuit.operation import AbstractGate, AbstractOperation
+from qrnn_jax.circuit.operation import AbstractOperation
 from qrnn_jax.circuit.read import Read
 from qrnn_jax.circuit.slots import Slot
 from qrnn_jax.circuit.spread import spread
@@ -87,7 +87,7 @@ class Circuit:
     @cached_property
     def is_unitary(self) -> bool:
         """Whether the step has no channel and no reset."""
-        return all(isinstance(op, (AbstractGate, Read)) for op in self.operations)
+        return all(op.is_unitary for op in self.operations)
 
     @cached_property
     def reset_wires(self) -> tuple[int, ...]:

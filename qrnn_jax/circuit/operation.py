@@ -14,6 +14,8 @@ from qrnn_jax.circuit.spectrum import ShiftTerm, shift_terms
 class AbstractOperation(abc.ABC):
     """One element of a step: frozen, hashable, without numbers of its own."""
 
+    is_unitary: ClassVar[bool]
+
     @property
     @abc.abstractmethod
     def wires(self) -> tuple[int, ...]:
@@ -38,7 +40,7 @@ class AbstractOperation(abc.ABC):
 class AbstractGate(AbstractOperation):
     """A unitary operation. Final classes give `matrix` and, if parametrised, `generators`."""
 
-    is_unitary: ClassVar[bool] = True
+    is_unitary = True
 
     @abc.abstractmethod
     def matrix(self, *angles: Array) -> Array:
@@ -65,7 +67,7 @@ class AbstractGate(AbstractOperation):
 class AbstractChannel(AbstractOperation):
     """A linear, trace-preserving, not necessarily unitary operation, given by Kraus matrices."""
 
-    is_unitary: ClassVar[bool] = False
+    is_unitary = False
 
     @abc.abstractmethod
     def kraus(self, *strengths: Array) -> Array:

@@ -23,6 +23,8 @@ class Read(AbstractOperation):
         1
     """
 
+    is_unitary = True
+
     @property
     def wires(self) -> tuple[int, ...]:
         return ()

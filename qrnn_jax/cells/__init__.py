@@ -1,0 +1,4 @@
+"""One published model per file."""
+
+from qrnn_jax.cells.takaki import Takaki as Takaki
+from qrnn_jax.cells.viqueira import Viqueira as Viqueira

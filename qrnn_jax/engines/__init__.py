@@ -1,0 +1,6 @@
+"""How a circuit acts on a state."""
+
+from qrnn_jax.engines.base import AbstractEngine as AbstractEngine
+from qrnn_jax.engines.base import AbstractPlan as AbstractPlan
+from qrnn_jax.engines.density_matrix import DensityMatrix as DensityMatrix
+from qrnn_jax.engines.state_vector import StateVector as StateVector

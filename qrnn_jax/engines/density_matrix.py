@@ -1,0 +1,66 @@
+"""Density matrices: every circuit, exactly."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import numpy as np
+from jax.typing import DTypeLike
+
+from qrnn_jax.circuit import AbstractObservable, Circuit
+from qrnn_jax.engines.base import AbstractEngine, AbstractPlan, check_memory, complex_dtype
+from qrnn_jax.engines.dense import DensePlan
+from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
+from qrnn_jax.engines.transfer import TransferPlan, prefers_transfer
+
+
+@final
+@dataclass(frozen=True)
+class DensityMatrix(AbstractEngine):
+    """Exact simulation of any step by density matrices.
+
+    Equation: rho_t = E(x_t, w)[rho_{t-1}]; y_t = Tr(O rho_t), read without back-action. Only the
+    state of the memory (the wires that are not reset at the end of the step) is carried.
+
+    Arguments:
+        dtype: complex64 or complex128; None follows JAX's x64 setting.
+
+    Three plans, chosen by a documented cost model, agree to rounding: one real transfer matrix (small
+    memory), Kraus blocks (gates, read, resets), and the full matrix (channels anywhere). For unitary
+    steps on many wires use `StateVector` instead: it needs the square root of the memory.
+
+    Raises:
+        ValueError: at run time, when the state does not fit into memory.
+
+    Example:
+        >>> import jax.numpy as jnp, qrnn_jax as qj
+        >>> circuit = qj.Circuit(2, (qj.RY(0, qj.Data(0)), qj.CNOT(0, 1), qj.Reset(0)))
+        >>> cell = qj.CircuitCell(circuit, observables=(qj.Z(0),))
+        >>> qj.run(cell, jnp.zeros(0), jnp.zeros((3, 1)), engine=qj.DensityMatrix()).shape
+        (3, 1)
+
+    Source: Viqueira et al., Mach. Learn.: Sci. Technol. 6 (2025), the emulation by Kraus operators.
+    """
+
+    dtype: DTypeLike | None = None
+
+    def refusal(self, circuit: Circuit) -> str | None:
+        del circuit
+        return None
+
+    def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
+        dtype = complex_dtype(self.dtype)
+        blocked = kraus_refusal(circuit) is not None
+        exponent = 2 * circuit.wires if blocked else circuit.wires + len(circuit.memory_wires)
+        check_memory(2**exponent, dtype, f"a density matrix of {circuit.wires} qubits")
+        return _plan(circuit, observables, dtype)
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    circuit: Circuit, observables: tuple[AbstractObservable, ...], dtype: np.dtype
+) -> AbstractPlan:
+    if kraus_refusal(circuit):
+        return DensePlan(circuit, observables, dtype)
+    plan = KrausPlan(circuit, observables, dtype)
+    return TransferPlan(plan) if prefers_transfer(plan) else plan

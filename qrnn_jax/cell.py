@@ -2,7 +2,6 @@
 
 import abc
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, final
 
 import jax
@@ -97,8 +96,8 @@ class CircuitCell(AbstractCell):
     Source: the general form of Takaki et al., Phys. Rev. A 103, 052414 (2021).
     """
 
-    circuit: Circuit  # type: ignore[assignment]
-    observables: tuple[AbstractObservable, ...]  # type: ignore[assignment]
+    one_step: Circuit
+    readout: tuple[AbstractObservable, ...]
 
     def __init__(
         self,
@@ -107,9 +106,17 @@ class CircuitCell(AbstractCell):
     ) -> None:
         if isinstance(observables, AbstractObservable):
             observables = (observables,)
-        object.__setattr__(self, "circuit", circuit)
-        object.__setattr__(self, "observables", tuple(observables))
+        object.__setattr__(self, "one_step", circuit)
+        object.__setattr__(self, "readout", tuple(observables))
         self._check()
+
+    @property
+    def circuit(self) -> Circuit:
+        return self.one_step
+
+    @property
+    def observables(self) -> tuple[AbstractObservable, ...]:
+        return self.readout
 
     def _check(self) -> None:
         if not self.observables:
@@ -126,8 +133,8 @@ class CircuitCell(AbstractCell):
     def features(self) -> int:
         return self.circuit.data_count
 
-    @cached_property
-    def outputs_count(self) -> int:  # type: ignore[override]
+    @property
+    def outputs_count(self) -> int:
         return sum(observable.outputs for observable in self.observables)
 
     def init(self, key: Array) -> Array:

@@ -45,9 +45,10 @@ def make_optimizer(
         >>> from qrnn_jax import training
         >>> training.make_optimizer("adam", learning_rate=0.01, b1=0.8).init([]) is not None
         True
-        >>> training.make_optimizer("adamm", learning_rate=0.01)
+        >>> training.make_optimizer("lbfg")
         Traceback (most recent call last):
-        ValueError: Optimizer must be one that optax has, but is 'adamm'; try 'adam', 'adamw', 'adamaxw'.
+            ...
+        ValueError: Optimizer must be one that optax has, but is 'lbfg'; try 'lbfgs', 'bfgs'.
     """
     if name not in optimizer_names():
         raise ValueError(

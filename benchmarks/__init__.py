@@ -1,0 +1,1 @@
+"""Named workloads, ours beside peers in one run; `python -m benchmarks --help`."""

@@ -1,0 +1,80 @@
+"""Peak memory of one gradient, each program in a process of its own.
+
+Two figures: what XLA reserves for temporaries (`memory_analysis`), and how far the process's peak
+resident set rises above its level just before the first run. The second needs Linux: the peak is
+reset through /proc after compiling, so that the compiler's own memory does not hide the run's.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from benchmarks.measure import arguments, compile_step
+from benchmarks.programs import programs
+from benchmarks.workloads import WORKLOADS
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def resident_bytes(field: str) -> int | None:
+    """VmRSS (now) or VmHWM (peak) of this process; None where /proc does not tell."""
+    try:
+        found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return None
+    return int(found.group(1)) * 1024 if found else None
+
+
+def reset_peak() -> bool:
+    """Set VmHWM back to VmRSS; False where the system does not allow it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def measure_here(name: str, program: str) -> dict[str, int | None]:
+    """Compile and run one gradient in this process."""
+    workload = WORKLOADS[name]
+    args = arguments(workload.draw(), "float32")
+    compiled = compile_step(programs(workload)[program], args)
+    jax.block_until_ready(args)
+    before = resident_bytes("VmRSS") if reset_peak() else None
+    jax.block_until_ready(compiled.step(*args))
+    peak = resident_bytes("VmHWM")
+    rise = None if before is None or peak is None else peak - before
+    return {"temp_bytes": compiled.temp_bytes, "peak_rss_bytes": peak, "rss_rise_bytes": rise}
+
+
+def measure_apart(name: str, program: str) -> dict[str, int | None]:
+    """The same in a fresh process.
+
+    Raises:
+        RuntimeError: the process failed; its last lines are quoted.
+    """
+    command = [sys.executable, "-m", "benchmarks.memory", name, program]
+    environment = {**os.environ, "JAX_ENABLE_X64": "0"}
+    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"Measuring {program} on {name} failed: {done.stderr[-2000:]}")
+    result: dict[str, int | None] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload", choices=list(WORKLOADS))
+    parser.add_argument("program")
+    chosen = parser.parse_args()
+    print(json.dumps(measure_here(chosen.workload, chosen.program)))
+
+
+if __name__ == "__main__":
+    main()

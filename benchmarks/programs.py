@@ -1,0 +1,58 @@
+"""Which programs run on which workload."""
+
+from dataclasses import dataclass
+from typing import final
+
+import qrnn_jax as qj
+from benchmarks.ours import cell, library_loss
+from benchmarks.plain_fused import fused_loss
+from benchmarks.plain_jax import Loss, plain_loss
+from benchmarks.workloads import Workload
+from qrnn_jax.engines import AbstractPlan
+from qrnn_jax.engines.base import complex_dtype
+from qrnn_jax.engines.dense import DensePlan
+from qrnn_jax.engines.kraus import KrausPlan
+from qrnn_jax.run import plan_for
+
+PLAIN = "plain JAX, gate by gate"
+OURS = "ours"
+BACKPROP = "ours, Backprop"
+CHECKPOINTED = "ours, Checkpointed"
+_PLANS: dict[str, type[KrausPlan] | type[DensePlan]] = {
+    "ours, Kraus blocks": KrausPlan,
+    "ours, full density matrix": DensePlan,
+}
+
+
+@final
+@dataclass(frozen=True)
+class Forced(qj.AbstractEngine):
+    """An engine that always takes one plan, where `DensityMatrix` would choose by cost."""
+
+    kind: type[KrausPlan] | type[DensePlan]
+
+    def refusal(self, circuit: qj.Circuit) -> str | None:
+        return None
+
+    def plan(
+        self, circuit: qj.Circuit, observables: tuple[qj.AbstractObservable, ...]
+    ) -> AbstractPlan:
+        return self.kind(circuit, observables, complex_dtype(None))
+
+
+def programs(workload: Workload) -> dict[str, Loss]:
+    """Programs by name; the first is the peer that ratios are taken against."""
+    losses = {PLAIN: plain_loss(workload), OURS: library_loss(workload)}
+    losses[CHECKPOINTED] = library_loss(workload, gradient=qj.Checkpointed())
+    if workload.family == "reset":
+        losses["plain JAX, step fused by hand"] = fused_loss(workload)
+        for name, kind in _PLANS.items():
+            losses[name] = library_loss(workload, engine=Forced(kind))
+    else:
+        losses[BACKPROP] = library_loss(workload, gradient=qj.Backprop())
+    return losses
+
+
+def chosen_plan(workload: Workload) -> str:
+    """The name of the plan that `ours` takes without being told."""
+    return type(plan_for(cell(workload), None)).__name__

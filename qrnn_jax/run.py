@@ -218,7 +218,12 @@ class Expectations(AbstractExpectations):
         plan = self.plan
         prepared = plan.prepare(weights)
         encoded = jax.vmap(partial(plan.encode, prepared))(data)
-        carry, reads = loop(partial(plan.step, prepared), plan.open(state), encoded)
+
+        def step(carry: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
+            return plan.step(prepared, carry, inputs[1])
+
+        # the data ride along for their length: a circuit without data encodes nothing
+        carry, reads = loop(step, plan.open(state), (data, encoded))
         return reads, plan.close(carry)
 
     def replay(self, tape: Array, state: Array) -> tuple[Array, Array]:

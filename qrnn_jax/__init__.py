@@ -52,3 +52,4 @@ from qrnn_jax.run import Result as Result
 from qrnn_jax.run import forecast as forecast
 from qrnn_jax.run import run as run
 from qrnn_jax.run import simulate as simulate
+from qrnn_jax.validation import check_gradients as check_gradients

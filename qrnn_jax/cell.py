@@ -126,7 +126,7 @@ class CircuitCell(AbstractCell):
                 if wire >= self.circuit.wires:
                     raise ValueError(
                         f"Argument `observables` must act on wires below {self.circuit.wires}, but "
-                        f"entry {index}, {observable}, names wire {wire}; try a wire of the circuit."
+                        f"entry {index}, {observable}, names wire {wire}; try another wire."
                     )
 
     @property
@@ -154,8 +154,8 @@ class CircuitCell(AbstractCell):
     def feedback(self, y: Array) -> Array:
         if self.outputs_count != self.features:
             raise ValueError(
-                "A free-running forecast must feed as many outputs back as there are inputs, but the "
-                f"cell has {self.outputs_count} outputs and {self.features} inputs; "
+                "A free-running forecast must feed back as many outputs as there are inputs, but "
+                f"the cell has {self.outputs_count} outputs and {self.features} inputs; "
                 "try a cell of your own with a `feedback` method."
             )
         return y

@@ -1,17 +1,17 @@
 """The one verb: a time loop (`lax.scan`) over cell x engine x gradient rule."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.experimental import checkify
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
+from qrnn_jax.checks import check_carry, check_inputs, check_params
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractPlan, DensityMatrix, StateVector
 from qrnn_jax.engines.base import real_dtype
@@ -71,12 +71,13 @@ def run(
             every step would take more than 64 MiB.
 
     Returns:
-        ys, (T, outputs). Jitted, keyed by cell, engine and rule; composes with jit, grad, vmap, scan.
+        ys, (T, outputs). Jitted, keyed by cell, engine and rule; composes with jit, grad, vmap and
+        scan.
 
     Raises:
-        ValueError: wrong shapes, T = 0, NaN or out-of-domain inputs (concrete ones; traced ones give
-            NaN, or an error that names the argument under `checkify` with `user_checks`), an engine
-            or a rule that cannot serve this circuit.
+        ValueError: wrong shapes, T = 0, NaN or out-of-domain inputs (concrete ones; traced ones
+            give NaN, or an error that names the argument under `checkify` with `user_checks`), an
+            engine or a rule that cannot serve this circuit.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -128,11 +129,11 @@ def simulate(
 
     Source: Takaki et al., Phys. Rev. A 103, 052414 (2021).
     """
-    xs = _check_inputs(cell, xs)
-    _check_params(cell, params)
+    xs = check_inputs(cell, xs)
+    check_params(cell, params)
     plan = plan_for(cell, engine)
     rule = rule_for(plan, xs.shape[0], gradient)
-    state = plan.init() if carry is None else _check_carry(plan, carry)
+    state = plan.init() if carry is None else check_carry(plan, carry)
     return _simulate(cell, plan, rule, params, xs, state)
 
 
@@ -146,8 +147,8 @@ def forecast(
 ) -> Array:
     """Predict freely: warm up on a sequence, then feed each output back as the next input.
 
-    Equation: x_{t+1} = cell.feedback(y_t) after the last given x; the first prediction is the output
-    at the last given x.
+    Equation: x_{t+1} = cell.feedback(y_t) after the last given x; the first prediction is the
+    output at the last given x.
 
     Arguments:
         cell: the model; its `feedback` maps an output to an input (Takaki's clips to [-1, 1]).
@@ -272,70 +273,3 @@ def _forecast(
         return (state, cell.outputs(params, reads)), y
 
     return lax.scan(step, (plan.open(state), first), length=steps)[1]
-
-
-def _check_inputs(cell: AbstractCell, xs: ArrayLike) -> Array:
-    """Shapes always; values where they are concrete."""
-    array = xs if isinstance(xs, Array) else np.asarray(xs)
-    if array.ndim != 2 or array.shape[1] != cell.features:
-        raise ValueError(
-            f"Argument `xs` must have shape (T, {cell.features}), but has shape {array.shape}; "
-            "try `xs[:, None]` for one feature, and `jax.vmap` for batches."
-        )
-    if array.shape[0] == 0:
-        raise ValueError("Argument `xs` must have at least one time step, but T = 0.")
-    if np.iscomplexobj(array):
-        raise ValueError("Argument `xs` must be real, but is complex.")
-    if not isinstance(array, jax.core.Tracer):
-        _check_values(np.asarray(array), cell.domain())
-    return jnp.asarray(array, jnp.result_type(float))
-
-
-def _check_values(values: np.ndarray, domain: tuple[float, float]) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"Argument `xs` must be finite, but row {row}, column {column} is "
-            f"{values[row, column]}; try a mask for missing values."
-        )
-    low, high = domain
-    bad = (values < low) | (values > high)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"Argument `xs` must be in [{low:g}, {high:g}], but row {row}, column {column} is "
-            f"{values[row, column]:.6g}; try rescaling the series."
-        )
-
-
-@lru_cache(maxsize=256)
-def _expected_params(cell: AbstractCell) -> tuple[Any, tuple[tuple[int, ...], ...]]:
-    shapes = jax.eval_shape(cell.init, jax.random.key(0))
-    return jax.tree.structure(shapes), tuple(leaf.shape for leaf in jax.tree.leaves(shapes))
-
-
-def _check_params(cell: AbstractCell, params: Any) -> None:
-    structure, shapes = _expected_params(cell)
-    if jax.tree.structure(params) != structure:
-        raise ValueError(
-            f"Argument `params` must have the structure {structure}, but has "
-            f"{jax.tree.structure(params)}; try `cell.init(jax.random.key(0))`."
-        )
-    for leaf, shape in zip(jax.tree.leaves(params), shapes):
-        if jnp.shape(leaf) != shape:
-            raise ValueError(
-                f"Argument `params` must have leaves of shapes {list(shapes)}, but one has shape "
-                f"{jnp.shape(leaf)}; try `cell.init(jax.random.key(0))`, and `jax.vmap` for batches."
-            )
-
-
-def _check_carry(plan: AbstractPlan, carry: ArrayLike) -> Array:
-    state = jnp.asarray(carry)
-    expected = jax.eval_shape(plan.init).shape
-    if state.shape != expected:
-        raise ValueError(
-            f"Argument `carry` must have shape {expected}, but has shape {state.shape}; "
-            "try the `carry` of an earlier `simulate` with the same cell and engine."
-        )
-    return state

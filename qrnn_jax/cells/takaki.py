@@ -94,7 +94,7 @@ class Takaki(AbstractCell):
         return PauliSum(tuple(term for part in terms for term in part.terms))
 
     @cached_property
-    def circuit(self) -> Circuit:  # type: ignore[override]
+    def circuit(self) -> Circuit:
         operations: list = [RY(wire, Data(0)) for wire in range(self.inputs)]
         weights = iter(range(3 * self.wires * self.depth))
         for _ in range(self.depth):
@@ -105,7 +105,7 @@ class Takaki(AbstractCell):
         return Circuit(self.wires, operations)
 
     @cached_property
-    def observables(self) -> tuple[PauliSum, ...]:  # type: ignore[override]
+    def observables(self) -> tuple[PauliSum, ...]:
         terms = tuple((1 / self.inputs, ((wire, "Z"),)) for wire in range(self.inputs))
         return (PauliSum(terms),)
 

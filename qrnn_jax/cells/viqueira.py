@@ -20,8 +20,8 @@ _TRIPLES = {"EMCZ2": (RX, RZ), "EMCZ3": (RX, RZ, RX)}
 class Viqueira(AbstractCell):
     """The exchange-memory ansatz with controlled-Z, of Viqueira, Failde, Juane, Gomez and Mera.
 
-    Equations, with exchange wires E (first) and memory wires M, feature j on wire j of E; a "block" is
-    RX RZ (EMCZ2) or RX RZ RX (EMCZ3), with trained angles:
+    Equations, with exchange wires E (first) and memory wires M, feature j on wire j of E; a "block"
+    is RX RZ (EMCZ2) or RX RZ RX (EMCZ3), with trained angles:
 
         encode   RY(x_j), then `uploads` times [block, RY(x_j)], on each wire j of E
         evolve   `layers` times: a block on every wire, then CZ on neighbours (EMCZ2) or between
@@ -45,7 +45,8 @@ class Viqueira(AbstractCell):
 
     Example:
         >>> import jax, qrnn_jax as qj
-        >>> qj.cells.Viqueira(exchange=1, memory=2, layers=3, uploads=3).init(jax.random.key(0)).shape
+        >>> cell = qj.cells.Viqueira(exchange=1, memory=2, layers=3, uploads=3)
+        >>> cell.init(jax.random.key(0)).shape
         (26,)
 
     Source: arXiv 2310.20671; Mach. Learn.: Sci. Technol. 6 (2025), doi 10.1088/2632-2153/ad9431.
@@ -74,7 +75,7 @@ class Viqueira(AbstractCell):
         return self.exchange + self.memory
 
     @cached_property
-    def circuit(self) -> Circuit:  # type: ignore[override]
+    def circuit(self) -> Circuit:
         block = _TRIPLES[self.ansatz]
         index = iter(range(10**9))
         operations: list = []
@@ -100,7 +101,7 @@ class Viqueira(AbstractCell):
         return [(wire, other) for wire in range(self.exchange) for other in memory]
 
     @cached_property
-    def observables(self) -> tuple[PauliSum, ...]:  # type: ignore[override]
+    def observables(self) -> tuple[PauliSum, ...]:
         parity = reduce(matmul, [Z(wire) for wire in range(self.exchange)])
         return (parity.as_sum(),)
 

@@ -1,4 +1,4 @@
-"""Noise channels and reset, as Kraus matrices. Strengths are slots, so a sweep does not recompile."""
+"""Noise channels and reset, as Kraus matrices; strengths are slots: sweeps do not recompile."""
 
 import abc
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from jax import Array
 from qrnn_jax.circuit.constants import FrozenArray
 from qrnn_jax.circuit.operation import PAULI_MATRICES, AbstractChannel, check_wires, complex_like
 from qrnn_jax.circuit.slots import Slot, as_slot
-from qrnn_jax.ops import superoperator
+from qrnn_jax.ops import safe_sqrt, superoperator
 
 
 class AbstractStrengthChannel(AbstractChannel):
@@ -77,7 +77,7 @@ class AbstractDamping(AbstractStrengthChannel):
 
     def superoperator(self, *strengths: Array) -> Array:
         (strength,) = strengths
-        coherence = jnp.sqrt(1 - strength)
+        coherence = safe_sqrt(1 - strength)  # its slope diverges at 1: taken just inside
         keep = jnp.diag(jnp.stack([jnp.ones_like(strength), coherence, coherence, 1 - strength]))
         return keep + strength * complex_like(np.kron(self.jump, self.jump), strength)
 
@@ -306,7 +306,7 @@ class Reset(AbstractChannel):
 
     @property
     def label(self) -> str:
-        return "|0>"
+        return "|0⟩"
 
     def kraus(self, *strengths: Array) -> Array:
         del strengths

@@ -157,26 +157,28 @@ class Circuit:
             )
 
     def draw(self, style: str = "text") -> "str | Figure":
-        """Draw one step.
+        """Draw one step; long circuits go on in further rows.
 
         Arguments:
-            style: "text" for a string, "mpl" for a matplotlib figure.
+            style: "text" for a string of at most 100 columns, "mpl" for a matplotlib figure.
 
         Returns:
-            The drawing.
+            The drawing. The figure is made without pyplot: save it with `figure.savefig(path)`.
 
         Raises:
             ValueError: unknown style.
 
         Example:
             >>> import qrnn_jax as qj
-            >>> "RX" in qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)).draw()
-            True
+            >>> print(qj.Circuit(2, (qj.RX(1, qj.Weight(0)), qj.CNOT(1, 0))).draw())
+            0: ────────╭⊕─┤Read├─
+            1: ─RX(w0)─╰●─┤    ├─
         """
-        styles = {"text": draw_text, "mpl": draw_matplotlib}
-        if style not in styles:
-            raise ValueError(f"Argument `style` must be one of {list(styles)}, but is {style!r}.")
-        return styles[style](self)
+        if style == "text":
+            return draw_text(self)
+        if style == "mpl":
+            return draw_matplotlib(self)
+        raise ValueError(f'Argument `style` must be "text" or "mpl", but is {style!r}.')
 
     def gradient_slots(self, weights: bool, data: bool) -> np.ndarray:
         """Which tape columns (K,) can carry a derivative in weights and/or in data."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit.operation import AbstractGate, check_wires
+from qrnn_jax.circuit.operation import AbstractGate, check_wires, is_diagonal_matrix
 from qrnn_jax.circuit.slots import Slot
 
 
@@ -27,6 +27,10 @@ class AbstractFixedGate(AbstractGate):
     @property
     def label(self) -> str:
         return type(self).__name__
+
+    @property
+    def is_diagonal(self) -> bool:
+        return is_diagonal_matrix(self.array)
 
     def matrix(self, *angles: Array) -> Array:
         del angles
@@ -165,6 +169,14 @@ class CNOT(AbstractFixedGate):
         return (self.control, self.target)
 
     @property
+    def controls(self) -> tuple[int, ...]:
+        return (self.control,)
+
+    @property
+    def label(self) -> str:
+        return "⊕"
+
+    @property
     def array(self) -> np.ndarray:
         return np.eye(4)[[0, 1, 3, 2]]
 
@@ -199,6 +211,10 @@ class CZ(AbstractFixedGate):
         return (self.wire0, self.wire1)
 
     @property
+    def controls(self) -> tuple[int, ...]:
+        return self.wires
+
+    @property
     def array(self) -> np.ndarray:
         return np.diag([1, 1, 1, -1])
 
@@ -231,6 +247,10 @@ class SWAP(AbstractFixedGate):
     @property
     def wires(self) -> tuple[int, ...]:
         return (self.wire0, self.wire1)
+
+    @property
+    def label(self) -> str:
+        return "×"
 
     @property
     def array(self) -> np.ndarray:

@@ -11,7 +11,13 @@ from jax import Array
 
 from qrnn_jax.circuit.constants import FrozenArray
 from qrnn_jax.circuit.observables import AbstractPauli, PauliSum
-from qrnn_jax.circuit.operation import PAULI_MATRICES, AbstractGate, check_wires, complex_like
+from qrnn_jax.circuit.operation import (
+    PAULI_MATRICES,
+    AbstractGate,
+    check_wires,
+    complex_like,
+    is_diagonal_matrix,
+)
 from qrnn_jax.circuit.slots import Slot, as_slot
 
 
@@ -21,7 +27,8 @@ class U3(AbstractGate):
     """The general one-wire gate with three angles.
 
     Equation: U3 = [[cos(t/2), -e^{il} sin(t/2)], [e^{ip} sin(t/2), e^{i(p+l)} cos(t/2)]], with
-    t = theta, p = phi, l = lam; up to a phase RZ(phi) RY(theta) RZ(lam). Each angle has frequency 1.
+    t = theta, p = phi, l = lam; up to a phase RZ(phi) RY(theta) RZ(lam). Each angle has
+    frequency 1.
 
     Arguments:
         wire: the wire acted on.
@@ -133,6 +140,10 @@ class Unitary(AbstractGate):
     def static(self) -> object:
         return self.constant
 
+    @property
+    def is_diagonal(self) -> bool:
+        return is_diagonal_matrix(self.constant.value)
+
     def matrix(self, *angles: Array) -> Array:
         del angles
         return jnp.asarray(self.constant.value)
@@ -181,7 +192,7 @@ class Evolution(AbstractGate):
 
     @property
     def label(self) -> str:
-        return "exp(-iHt)"
+        return "e⁻ⁱᴴᵗ"
 
     @property
     def static(self) -> object:
@@ -193,6 +204,10 @@ class Evolution(AbstractGate):
     def _dense(self) -> np.ndarray:
         place = {wire: position for position, wire in enumerate(self.wires)}
         return self.hamiltonian.matrices(place, len(place))[0]
+
+    @property
+    def is_diagonal(self) -> bool:
+        return is_diagonal_matrix(self._dense)
 
     def matrix(self, *angles: Array) -> Array:
         (time,) = angles

@@ -1,11 +1,13 @@
 """Lowering: a circuit's operations become fewer, larger blocks; the step's map never changes.
 
-Gates that depend on weights alone may be fused into blocks of a few wires, whose matrices an engine
-builds once per call. Gates that depend on data, and channels, stay by themselves.
+Gates that depend on weights alone may be fused: into dense blocks of a few wires, and where they are
+diagonal and span more (a chain of CZ, all pairs of ZZ) into one vector of phases. An engine builds
+both once per call. Gates that depend on data, and channels, stay by themselves.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, final
 
 from qrnn_jax.circuit.operation import AbstractChannel, AbstractGate
@@ -13,6 +15,8 @@ from qrnn_jax.circuit.read import Read
 
 if TYPE_CHECKING:
     from qrnn_jax.circuit.circuit import Circuit
+
+_DIAGONAL_WIRES = 12  # the largest vector of phases: 4096 entries
 
 
 @final
@@ -31,6 +35,14 @@ class Placed:
         return tuple(range(self.offset, self.offset + count))
 
 
+class Kind(Enum):
+    """What a block's numbers are."""
+
+    DENSE = "a matrix (2**k, 2**k)"
+    DIAGONAL = "a vector of phases (2**k,)"
+    CHANNEL = "a superoperator (4**k, 4**k)"
+
+
 @final
 @dataclass(frozen=True)
 class Block:
@@ -40,13 +52,18 @@ class Block:
         wires: the wires, ascending unless the block is a single operation.
         members: the operations, first one first.
         varies: whether any parameter depends on data, so that the block changes from step to step.
-        is_channel: whether the block is one channel instead of unitary gates.
+        kind: whether it is applied as a matrix, as phases, or as a channel.
     """
 
     wires: tuple[int, ...]
     members: tuple[Placed, ...]
     varies: bool
-    is_channel: bool
+    kind: Kind
+
+    def with_member(self, placed: Placed) -> "Block":
+        """This block followed by one more gate."""
+        wires = tuple(sorted({*self.wires, *placed.wires}))
+        return Block(wires, (*self.members, placed), self.varies, self.kind)
 
 
 def place(
@@ -71,15 +88,15 @@ def lower(
     max_wires: int,
     rename: dict[int, int] | None = None,
 ) -> tuple[Block, ...]:
-    """Fuse neighbouring gates that depend on weights alone into blocks of at most `max_wires` wires.
+    """Fuse neighbouring gates that depend on weights alone.
 
-    A gate may join an existing block only if no later block touches one of its wires, so the order
-    of non-commuting operations is kept.
+    A gate may join an earlier block only if it commutes, for a visible reason (no common wire, or
+    both diagonal), with every block in between: so the step's map is kept.
 
     Arguments:
         circuit: the step.
         indices: positions of the operations to lower, in order.
-        max_wires: the largest block; a gate on more wires is a block of its own.
+        max_wires: the largest dense block; a gate on more wires is a block of its own.
         rename: new wire numbers, for engines that reorder wires.
 
     Returns:
@@ -87,34 +104,42 @@ def lower(
     """
     blocks: list[Block] = []
     for placed in place(circuit, indices, rename):
-        single = _single(placed)
-        home = _find_home(blocks, single, max_wires)
+        home = _find_home(blocks, placed, max_wires)
         if home is None:
-            blocks.append(single)
+            wide = circuit.wires > max_wires
+            blocks.append(Block(placed.wires, (placed,), _varies(placed), _kind(placed, wide)))
         else:
-            old = blocks[home]
-            wires = tuple(sorted({*old.wires, *placed.wires}))
-            blocks[home] = Block(wires, (*old.members, placed), old.varies, False)
+            blocks[home] = blocks[home].with_member(placed)
     return tuple(blocks)
 
 
-def _single(placed: Placed) -> Block:
-    varies = any(slot.data for slot in placed.operation.parameters)
-    is_channel = isinstance(placed.operation, AbstractChannel)
-    return Block(placed.wires, (placed,), varies, is_channel)
+def _varies(placed: Placed) -> bool:
+    return any(slot.data for slot in placed.operation.parameters)
 
 
-def _find_home(blocks: list[Block], single: Block, max_wires: int) -> int | None:
-    """The index of a block that may absorb `single`: prefer one that shares wires."""
-    if single.varies or single.is_channel:
+def _kind(placed: Placed, wide: bool) -> Kind:
+    """How a block begins. On few wires, and for one-wire gates, dense blocks absorb everything."""
+    if isinstance(placed.operation, AbstractChannel):
+        return Kind.CHANNEL
+    many = wide and len(placed.wires) > 1 and not _varies(placed)
+    return Kind.DIAGONAL if many and placed.operation.is_diagonal else Kind.DENSE
+
+
+def _find_home(blocks: list[Block], placed: Placed, max_wires: int) -> int | None:
+    """The index of the block that absorbs a gate: a dense one if any, else a diagonal one."""
+    if _varies(placed) or isinstance(placed.operation, AbstractChannel):
         return None
-    barrier = 0
+    diagonal = placed.operation.is_diagonal
+    first = 0
     for index, block in enumerate(blocks):
-        if set(block.wires) & set(single.wires):
-            barrier = index
-    for index in range(barrier, len(blocks)):
-        block = blocks[index]
-        union = {*block.wires, *single.wires}
-        if not block.varies and not block.is_channel and len(union) <= max_wires:
-            return index
+        commutes = diagonal and block.kind is Kind.DIAGONAL
+        if set(block.wires) & set(placed.wires) and not commutes:
+            first = index
+    limits = {Kind.DENSE: max_wires, Kind.DIAGONAL: _DIAGONAL_WIRES if diagonal else 0}
+    for kind, limit in limits.items():
+        for index in range(first, len(blocks)):
+            block = blocks[index]
+            fits = len({*block.wires, *placed.wires}) <= limit
+            if block.kind is kind and not block.varies and fits:
+                return index
     return None

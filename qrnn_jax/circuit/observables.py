@@ -108,7 +108,8 @@ class PauliSum(AbstractPauli):
     Equation: O = sum_m c_m P_m, read as <O> = Tr(O rho).
 
     Arguments:
-        terms: (coefficient, ((wire, letter), ...)) pairs. Usually built with `X`, `Y`, `Z`, `@`, `+`, `*`.
+        terms: (coefficient, ((wire, letter), ...)) pairs, usually built with `X`, `Y`, `Z`, `@`,
+            `+` and `*`.
 
     Example:
         >>> import qrnn_jax as qj

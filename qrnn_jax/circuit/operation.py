@@ -29,11 +29,21 @@ class AbstractOperation(abc.ABC):
     @property
     @abc.abstractmethod
     def label(self) -> str:
-        """The short text drawn in a circuit diagram."""
+        """The short text drawn on the wires that are no controls; one symbol is drawn unboxed."""
+
+    @property
+    def controls(self) -> tuple[int, ...]:
+        """The wires drawn as control dots: the operation is trivial where one of them is 0."""
+        return ()
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether the matrix is diagonal whatever the parameters; lowering merges such gates."""
+        return False
 
     @property
     def static(self) -> object:
-        """What else the matrix depends on; operations of one class and equal `static` share code."""
+        """What else the matrix depends on: gates of one class and equal `static` share code."""
         return None
 
 
@@ -92,6 +102,11 @@ def pauli_word_matrix(word: str) -> np.ndarray:
     for letter in word:
         matrix = np.kron(matrix, PAULI_MATRICES[letter])
     return matrix
+
+
+def is_diagonal_matrix(matrix: np.ndarray) -> bool:
+    """Whether every entry off the diagonal is exactly zero."""
+    return bool(np.count_nonzero(matrix) == np.count_nonzero(np.diagonal(matrix)))
 
 
 def complex_like(matrix: np.ndarray, angle: Array) -> Array:

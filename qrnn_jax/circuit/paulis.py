@@ -31,6 +31,10 @@ class AbstractPauliOperator(AbstractGate, AbstractPauli):
     def parameters(self) -> tuple[Slot, ...]:
         return ()
 
+    @property
+    def is_diagonal(self) -> bool:
+        return self.label == "Z"
+
     def matrix(self, *angles: Array) -> Array:
         del angles
         return jnp.asarray(pauli_word_matrix(self.label))

@@ -14,8 +14,8 @@ class Read(AbstractOperation):
 
     Equation: y_t = Tr(O rho) with rho the state at this place of step t.
 
-    A circuit has exactly one `Read`. Where none is written it stands just before the step's trailing
-    resets, else at the end of the step.
+    A circuit has exactly one `Read`. Where none is written it stands just before the step's
+    trailing resets, else at the end of the step.
 
     Example:
         >>> import qrnn_jax as qj

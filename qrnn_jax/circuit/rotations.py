@@ -12,6 +12,7 @@ from qrnn_jax.circuit.operation import (
     AbstractGate,
     check_wires,
     complex_like,
+    is_diagonal_matrix,
     pauli_word_matrix,
 )
 from qrnn_jax.circuit.slots import Slot, as_slot
@@ -37,6 +38,10 @@ class AbstractRotation(AbstractGate):
     @property
     def label(self) -> str:
         return type(self).__name__
+
+    @property
+    def is_diagonal(self) -> bool:
+        return is_diagonal_matrix(self.generator)
 
     def matrix(self, *angles: Array) -> Array:
         (angle,) = angles
@@ -99,6 +104,14 @@ class AbstractControlledRotation(AbstractRotation):
     @property
     def wires(self) -> tuple[int, ...]:
         return (self.control, self.target)
+
+    @property
+    def controls(self) -> tuple[int, ...]:
+        return (self.control,)
+
+    @property
+    def label(self) -> str:
+        return f"R{self.word}"
 
     @property
     def generator(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Parameters by slot: every gate parameter is a constant, a weight, a data value, or affine in them."""
+"""Parameters by slot: a gate parameter is a constant, a weight, a data value, or affine in them."""
 
 import math
 import numbers

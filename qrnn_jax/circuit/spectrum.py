@@ -7,7 +7,7 @@ state therefore obeys, exactly,
     df/da = sum_j c_j [f(a + s_j) - f(a - s_j)],   with   sum_j 2 c_j sin(w_k s_j) = w_k
 
 for each frequency w_k. For equally spaced frequencies w_k = k D, k = 1..R (Wierichs et al.,
-Quantum 6, 677 (2022)):  s_j = (2j - 1) pi / (2 R D),  c_j = D (-1)^(j-1) / (4 R sin^2(D s_j / 2)).
+Quantum 6, 677 (2022)):  s_j = (2j - 1) pi / (2 R D),  c_j = D (-1)^(j-1) / (2 R (1 - cos D s_j)).
 R = 1 is the two-term rule; frequencies 1/2 and 1 (controlled rotations) give the four-term rule.
 """
 
@@ -68,7 +68,9 @@ def shift_terms(generator: np.ndarray) -> tuple[ShiftTerm, ...]:
         order = np.arange(1, count + 1)
         shifts = (2 * order - 1) * np.pi / (2 * count * spacing)
         signs = (-1.0) ** (order - 1)
-        coefficients = spacing * signs / (4 * count * np.sin(spacing * shifts / 2) ** 2)
+        # cos D s_j as the sine of the complement: exactly 0 for one frequency, so c_1 = D / 2
+        cosines = np.sin((count + 1 - 2 * order) * np.pi / (2 * count))
+        coefficients = spacing * signs / (2 * count * (1 - cosines))
     else:
         shifts, coefficients = _general_rule(gaps)
     pairs = [
@@ -79,7 +81,7 @@ def shift_terms(generator: np.ndarray) -> tuple[ShiftTerm, ...]:
 
 
 def _general_rule(gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shifts and coefficients for frequencies in general position: a well-conditioned linear system."""
+    """Shifts and coefficients for any frequencies, from a well-conditioned linear system."""
     order = np.arange(1, gaps.size + 1)
     best = None
     for stretch in np.linspace(0.5, 2.0, 61):

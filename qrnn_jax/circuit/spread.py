@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from qrnn_jax.circuit.circuit import Circuit
 
 
-
 def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
     """The value of every gate parameter of a step.
 

@@ -91,7 +91,7 @@ class AbstractEngine(abc.ABC):
 
 def complex_dtype(dtype: DTypeLike | None) -> np.dtype:
     """The complex type an engine computes in: the argument, else what JAX's x64 setting implies."""
-    x64 = jax.config.jax_enable_x64
+    x64 = jnp.result_type(float) == np.float64
     if dtype is None:
         return np.dtype(np.complex128 if x64 else np.complex64)
     resolved = np.dtype(dtype)
@@ -101,8 +101,8 @@ def complex_dtype(dtype: DTypeLike | None) -> np.dtype:
         )
     if resolved == np.complex128 and not x64:
         raise ValueError(
-            "Argument `dtype` must be complex64 while JAX's 64-bit types are off, but is complex128; "
-            "try `with jax.enable_x64(True):` around the call."
+            "Argument `dtype` must be complex64 while JAX's 64-bit types are off, but is "
+            "complex128; try `with jax.enable_x64(True):` around the call."
         )
     return resolved
 

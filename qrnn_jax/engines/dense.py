@@ -9,11 +9,17 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
-from qrnn_jax.circuit.lower import Block, lower
+from qrnn_jax.circuit.lower import Block, Kind, lower
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines.base import AbstractPlan, read_all, real_dtype
-from qrnn_jax.ops import apply_superoperator, apply_unitary, partial_trace, tensor_density
+from qrnn_jax.ops import (
+    apply_diagonal_unitary,
+    apply_superoperator,
+    apply_unitary,
+    partial_trace,
+    tensor_density,
+)
 
 _BLOCK_WIRES = 3
 
@@ -98,7 +104,11 @@ class DensePlan(AbstractPlan):
 def _apply_blocks(
     blocks: tuple[Block, ...], matrices: list[Array], rho: Array, count: int
 ) -> Array:
+    apply = {
+        Kind.DENSE: apply_unitary,
+        Kind.DIAGONAL: apply_diagonal_unitary,
+        Kind.CHANNEL: apply_superoperator,
+    }
     for block, matrix in zip(blocks, matrices):
-        apply = apply_superoperator if block.is_channel else apply_unitary
-        rho = apply(matrix, rho, block.wires, count)
+        rho = apply[block.kind](matrix, rho, block.wires, count)
     return rho

@@ -25,9 +25,9 @@ class DensityMatrix(AbstractEngine):
     Arguments:
         dtype: complex64 or complex128; None follows JAX's x64 setting.
 
-    Three plans, chosen by a documented cost model, agree to rounding: one real transfer matrix (small
-    memory), Kraus blocks (gates, read, resets), and the full matrix (channels anywhere). For unitary
-    steps on many wires use `StateVector` instead: it needs the square root of the memory.
+    Three plans, chosen by a documented cost model, agree to rounding: one real transfer matrix
+    (small memory), Kraus blocks (gates, read, resets), and the full matrix (channels anywhere). For
+    unitary steps on many wires use `StateVector` instead: it needs the square root of the memory.
 
     Raises:
         ValueError: at run time, when the state does not fit into memory.

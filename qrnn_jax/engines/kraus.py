@@ -54,17 +54,30 @@ class KrausPlan(AbstractPlan):
 
     @cached_property
     def split(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Operation indices of the encoder (on A alone, before A meets the memory) and of the body."""
+        """Operation indices of the encoder (A alone, before it meets the memory) and of the body."""
         fresh = set(self.circuit.reset_wires)
-        encoder, body = [], []
+        alone = []
         for index in range(self.circuit.read_index):
             wires = set(self.circuit.operations[index].wires)
             if wires <= fresh:
-                encoder.append(index)
+                alone.append(index)
             else:
-                body.append(index)
                 fresh -= wires
+        encoder = self._up_to_data(alone)
+        body = [index for index in range(self.circuit.read_index) if index not in encoder]
         return tuple(encoder), tuple(body)
+
+    def _up_to_data(self, indices: list[int]) -> list[int]:
+        """Without the gates that no data follow: built once per call, they belong to the body."""
+        kept: list[int] = []
+        ahead: set[int] = set()  # wires of the gates kept so far
+        for index in reversed(indices):
+            operation = self.circuit.operations[index]
+            varies = any(slot.data for slot in operation.parameters)
+            if varies or ahead & set(operation.wires):
+                kept.insert(0, index)
+                ahead |= set(operation.wires)
+        return kept
 
     @cached_property
     def encoder(self) -> tuple[Block, ...]:

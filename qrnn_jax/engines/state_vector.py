@@ -37,8 +37,8 @@ class StateVector(AbstractEngine):
         dtype: complex64 or complex128; None follows JAX's x64 setting.
 
     Raises:
-        ValueError: at run time, when the step has a channel or a reset (use `DensityMatrix`), or the
-            state does not fit into memory.
+        ValueError: at run time, when the step has a channel or a reset (use `DensityMatrix`), or
+            the state does not fit into memory.
 
     Example:
         >>> import jax.numpy as jnp, qrnn_jax as qj

@@ -24,7 +24,9 @@ from qrnn_jax.engines.kraus import KrausPlan
 from qrnn_jax.ops import hermitian_to_real, real_to_hermitian
 
 _MAX_ENTRIES = 2**18  # of M: 1 MiB in float32
-_MAX_RELATIVE_FLOPS = 4.0  # a real product runs that much nearer to the peak than small complex ones
+_MAX_RELATIVE_FLOPS = (
+    4.0  # a real product runs that much nearer to the peak than small complex ones
+)
 
 
 @final
@@ -65,7 +67,7 @@ class TransferPlan(AbstractPlan):
         return weights, self._matrix(unitary)
 
     def _matrix(self, unitary: Array) -> Array:
-        """M: (F * dB**2, dB**2 + M), from U cut as (k, c, a, b): outcome, memory out, A in, memory in."""
+        """M: (F * dB**2, dB**2 + M), from U cut as (outcome k, memory out c, A in a, memory in b)."""
         outer, inner = self.kraus.sizes
         basis = jnp.asarray(self.basis, self.dtype)
         cut = unitary.reshape(outer, inner, outer, inner)
@@ -112,8 +114,8 @@ class TransferPlan(AbstractPlan):
 def prefers_transfer(plan: KrausPlan) -> bool:
     """The cost model: is one real product per step cheaper than the Kraus blocks?
 
-    Real multiply-adds per step: F dB^2 (dB^2 + M) for the transfer matrix; 4 (dA^2 dB^2 + 2 dA dB^3)
-    for forming and applying the blocks. Measured on a CPU, the former run about four times faster
+    Real multiply-adds per step: F dB^2 (dB^2 + M) for the transfer matrix; for forming and applying
+    the blocks 4 (dA^2 dB^2 + 2 dA dB^3). Measured on a CPU, the former run about four times faster
     each; a matrix over 2**18 entries leaves the cache.
     """
     outer, inner = plan.sizes
@@ -150,8 +152,8 @@ def encoder_span(plan: KrausPlan) -> np.ndarray:
 def _by_coordinate(tensor: Array) -> Array:
     """Turn axes (b, B) of a map on Hermitian matrices into one axis of real coordinates.
 
-    Coordinate (i, j) of `hermitian_to_real` stands for: i = j the entry; i < j the real part of both
-    (i, j) and (j, i); i > j the imaginary part, +i at (i, j) and -i at (j, i).
+    Coordinate (i, j) of `hermitian_to_real` stands for: i = j the entry; i < j the real part of
+    both (i, j) and (j, i); i > j the imaginary part, +i at (i, j) and -i at (j, i).
     """
     size = tensor.shape[1]
     swapped = jnp.swapaxes(tensor, 1, 2)

@@ -64,9 +64,7 @@ def _nested_scan(step: Step, carry: Array, xs: Any, *, every: int | None) -> tup
     def chunk(carry: Array, inputs: Any) -> tuple[Array, Array]:
         return lax.scan(jax.checkpoint(step), carry, inputs)
 
-    head = jax.tree.map(
-        lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), xs
-    )
+    head = jax.tree.map(lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), xs)
     carry, reads = lax.scan(chunk, carry, head)
     reads = reads.reshape(chunks * size, *reads.shape[2:])
     if rest:

@@ -1,8 +1,8 @@
 """The parameter-shift rule, per gate occurrence.
 
 Let a[t, k] be the angle of the k-th parameter of step t: one entry per gate occurrence. Each gate
-obeys, as a linear map on states, d/da = sum_j c_j (shift by s_j), with (c_j, s_j) from the spectrum of
-its generator. Outputs are linear in each occurrence's map, whatever stands in between, hence
+obeys, as a linear map on states, d/da = sum_j c_j (shift by s_j), with (c_j, s_j) from the spectrum
+of its generator. Outputs are linear in each occurrence's map, whatever stands in between, hence
 
     J[t, k, s, m] = d y[s, m] / d a[t, k] = sum_j c_j y[s, m](a + s_j e_tk)
 
@@ -185,7 +185,7 @@ def _tangent(
 
 
 def _shift_table(circuit: Circuit, weights: bool, data: bool) -> Table:
-    """One row per shift term of each differentiable parameter: (tape column, coefficient, shift)."""
+    """One row per shift term of each wanted parameter: (tape column, coefficient, shift)."""
     wanted = circuit.gradient_slots(weights, data)
     rows = [
         (offset + position, term.coefficient, term.shift)
@@ -205,8 +205,8 @@ def _refuse_trainable_noise(circuit: Circuit, weights: bool, data: bool) -> str 
         count = len(operation.parameters)
         if isinstance(operation, AbstractChannel) and wanted[offset : offset + count].any():
             return (
-                f"`ParameterShift` must not differentiate a noise strength, but {operation} depends "
-                "on what is differentiated; try a constant strength, or `Backprop()`."
+                f"`ParameterShift` must not differentiate a noise strength, but {operation} "
+                "depends on what is differentiated; try a constant strength, or `Backprop()`."
             )
     return None
 

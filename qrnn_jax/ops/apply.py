@@ -49,6 +49,30 @@ def apply_matrix(matrix: Array, vector: Array, wires: Sequence[int], count: int)
     return jnp.einsum(subscripts, blocks, vector.reshape(shape)).reshape(vector.shape)
 
 
+def apply_diagonal(diagonal: Array, vector: Array, wires: Sequence[int], count: int) -> Array:
+    """Multiply by a diagonal matrix on `wires`: out[..i..] = diagonal[i] vector[..i..].
+
+    Arguments:
+        diagonal: (2**k,), first wire most significant.
+        vector: (2**count, *columns).
+        wires: k distinct wires, in any order.
+        count: number of wires of the vector.
+
+    Returns:
+        An array of the shape of `vector`.
+    """
+    order = sorted(range(len(wires)), key=lambda position: wires[position])
+    factor = diagonal.reshape((2,) * len(wires)).transpose(order)
+    shape, spread, previous = [], [], -1  # of the vector, and of the factor along it
+    for wire in sorted(wires):
+        shape += [2 ** (wire - previous - 1), 2]
+        spread += [1, 2]
+        previous = wire
+    rest = 2 ** (count - previous - 1) * math.prod(vector.shape[1:])
+    product = factor.reshape(*spread, 1) * vector.reshape(*shape, rest)
+    return product.reshape(vector.shape)
+
+
 def apply_superoperator(matrix: Array, rho: Array, wires: Sequence[int], count: int) -> Array:
     """Apply a channel, given as a superoperator matrix, to `wires` of a density matrix.
 
@@ -83,6 +107,23 @@ def apply_unitary(matrix: Array, rho: Array, wires: Sequence[int], count: int) -
     vector = left.reshape(-1)
     columns = [wire + count for wire in wires]
     return apply_matrix(matrix.conj(), vector, columns, 2 * count).reshape(rho.shape)
+
+
+def apply_diagonal_unitary(diagonal: Array, rho: Array, wires: Sequence[int], count: int) -> Array:
+    """Conjugate a density matrix by phases: out = D rho D^dagger on `wires`.
+
+    Arguments:
+        diagonal: (2**k,), first wire most significant.
+        rho: (2**count, 2**count).
+        wires: k distinct wires.
+        count: number of wires of the density matrix.
+
+    Returns:
+        The new density matrix, (2**count, 2**count).
+    """
+    left = apply_diagonal(diagonal, rho, wires, count)
+    columns = [wire + count for wire in wires]
+    return apply_diagonal(diagonal.conj(), left.reshape(-1), columns, 2 * count).reshape(rho.shape)
 
 
 def superoperator(kraus: Array) -> Array:

@@ -49,9 +49,9 @@ def tensor_density(outer: Array, inner: Array, wires: Sequence[int], count: int)
 
 
 def hermitian_to_real(rho: Array) -> Array:
-    """The d*d real coordinates of a Hermitian matrix: real parts on and above the diagonal, imaginary below.
+    """The d*d real coordinates of a Hermitian matrix.
 
-    Equation: r[i, j] = Re rho[i, j] for i <= j, Im rho[i, j] for i > j. Linear, and inverted by
+    Equation: r[i, j] = Re rho[i, j] for i <= j, Im rho[i, j] for i > j. Linear; inverted by
     `real_to_hermitian`.
 
     Arguments:

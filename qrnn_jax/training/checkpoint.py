@@ -1,8 +1,8 @@
 """Checkpoints: one `.npz` of arrays and one `.json` manifest that proves them, written atomically.
 
     ckpt-00000120.npz     the leaves of a pytree, named leaf-0000, leaf-0001, ...; never a pickle
-    ckpt-00000120.json    schema, step, SHA-256 of the npz, path, shape and dtype of each leaf, notes,
-                          and the SHA-256 of all this
+    ckpt-00000120.json    schema, step, SHA-256 of the npz, path, shape and dtype of each leaf,
+                          notes, and the SHA-256 of all this
 
 A checkpoint exists once its manifest does, and the manifest is renamed into place last. The newest
 three are kept. Reading verifies everything before a number is used.
@@ -136,8 +136,8 @@ def load_checkpoint(folder: Path, template: Any) -> Checkpoint | None:
     for path in manifests:
         try:
             manifest, arrays = _read(path)
-        except _Corrupt as reason:
-            reasons.append(f"{path}: {reason}")
+        except _Corrupt as error:
+            reasons.append(f"{path}: {error}")
             continue
         tree = _restore(path, manifest, arrays, template)
         for reason in reasons:

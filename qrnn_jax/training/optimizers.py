@@ -45,10 +45,10 @@ def make_optimizer(
         >>> from qrnn_jax import training
         >>> training.make_optimizer("adam", learning_rate=0.01, b1=0.8).init([]) is not None
         True
-        >>> training.make_optimizer("lbfg")
+        >>> training.make_optimizer("lbfg")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        ValueError: Optimizer must be one that optax has, but is 'lbfg'; try 'lbfgs', 'bfgs'.
+        ValueError: Optimizer must be one that optax has, but is 'lbfg'; try 'lbfgs', ...
     """
     if name not in optimizer_names():
         raise ValueError(
@@ -58,7 +58,7 @@ def make_optimizer(
     recipe = getattr(optax, ALIASES.get(name, name))
     arguments = dict(options)
     if learning_rate is not None:
-        arguments[_rate_argument(recipe)] = learning_rate
+        arguments[_rate_argument(recipe) or "learning_rate"] = learning_rate
     _check_arguments(name, recipe, arguments)
     try:
         return optax.with_extra_args_support(recipe(**arguments))

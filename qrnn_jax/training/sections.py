@@ -117,14 +117,14 @@ def _choice(name: str, maker: Callable[..., Any]) -> type[Choice]:
         default = signature[argument].default
         fields[argument] = (annotation, ... if default is inspect.Parameter.empty else default)
     model = create_model(name, __base__=Choice, **fields)
-    model.maker = staticmethod(maker)  # type: ignore[assignment]
+    model.maker = staticmethod(maker)
     return model
 
 
 def _arguments(maker: Callable[..., Any]) -> dict[str, Any]:
     """Name -> type of each argument."""
-    hints = typing.get_type_hints(maker.__init__ if isinstance(maker, type) else maker)
-    return {name: SPECIAL.get(name, hints[name]) for name in inspect.signature(maker).parameters}
+    parameters = inspect.signature(maker, eval_str=True).parameters
+    return {name: SPECIAL.get(name, parameters[name].annotation) for name in parameters}
 
 
 def _is_simple(annotation: Any) -> bool:

@@ -1,0 +1,80 @@
+"""What `run` checks before it traces anything: shapes always, values where they are concrete."""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from qrnn_jax.cell import AbstractCell
+from qrnn_jax.engines import AbstractPlan
+
+
+def check_inputs(cell: AbstractCell, xs: ArrayLike) -> Array:
+    """Shapes always; values where they are concrete."""
+    array = xs if isinstance(xs, Array) else np.asarray(xs)
+    if array.ndim != 2 or array.shape[1] != cell.features:
+        raise ValueError(
+            f"Argument `xs` must have shape (T, {cell.features}), but has shape {array.shape}; "
+            "try `xs[:, None]` for one feature, and `jax.vmap` for batches."
+        )
+    if array.shape[0] == 0:
+        raise ValueError("Argument `xs` must have at least one time step, but T = 0.")
+    if np.iscomplexobj(array):
+        raise ValueError("Argument `xs` must be real, but is complex.")
+    if not isinstance(array, jax.core.Tracer):
+        _check_values(np.asarray(array), cell.domain())
+    return jnp.asarray(array, jnp.result_type(float))
+
+
+def _check_values(values: np.ndarray, domain: tuple[float, float]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f"Argument `xs` must be finite, but row {row}, column {column} is "
+            f"{values[row, column]}; try a mask for missing values."
+        )
+    low, high = domain
+    bad = (values < low) | (values > high)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f"Argument `xs` must be in [{low:g}, {high:g}], but row {row}, column {column} is "
+            f"{values[row, column]:.6g}; try rescaling the series."
+        )
+
+
+@lru_cache(maxsize=256)
+def _expected_params(cell: AbstractCell) -> tuple[Any, tuple[tuple[int, ...], ...]]:
+    shapes = jax.eval_shape(cell.init, jax.random.key(0))
+    return jax.tree.structure(shapes), tuple(leaf.shape for leaf in jax.tree.leaves(shapes))
+
+
+def check_params(cell: AbstractCell, params: Any) -> None:
+    structure, shapes = _expected_params(cell)
+    if jax.tree.structure(params) != structure:
+        raise ValueError(
+            f"Argument `params` must have the structure {structure}, but has "
+            f"{jax.tree.structure(params)}; try `cell.init(jax.random.key(0))`."
+        )
+    for leaf, shape in zip(jax.tree.leaves(params), shapes):
+        if jnp.shape(leaf) != shape:
+            raise ValueError(
+                f"Argument `params` must have leaves of shapes {list(shapes)}, but one has shape "
+                f"{jnp.shape(leaf)}; try `cell.init(jax.random.key(0))`, `jax.vmap` for batches."
+            )
+
+
+def check_carry(plan: AbstractPlan, carry: ArrayLike) -> Array:
+    state = jnp.asarray(carry)
+    expected = jax.eval_shape(plan.init).shape
+    if state.shape != expected:
+        raise ValueError(
+            f"Argument `carry` must have shape {expected}, but has shape {state.shape}; "
+            "try the `carry` of an earlier `simulate` with the same cell and engine."
+        )
+    return state

@@ -1,0 +1,235 @@
+"""What many tests share: random circuits with their inputs, and registries of everything public.
+
+A random circuit is one of four kinds, from the narrowest to the widest form of a step:
+
+    unitary   gates with data anywhere; the read-out may stand in the middle
+    encoder   gates; data only on the input register before it meets the memory; trailing resets
+    reset     gates with data re-uploaded anywhere; trailing resets
+    noisy     everything: channels, resets in the middle, often a written `Read` with gates behind it
+
+Weights and data must lie in [-3, 3] (`random_inputs` draws them): then strengths are in [0, 1].
+"""
+
+import inspect
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.random import Generator
+
+import qrnn_jax as qj
+
+KINDS = ("unitary", "encoder", "reset", "noisy")
+STRENGTHS = ("constant", "weight", "data")
+STEPS = 4  # the usual length of a test sequence: one length, so that compiled programs are shared
+
+
+class _Slots:
+    """Hands out random slots; indices are new or repeated, and never leave a gap."""
+
+    def __init__(self, rng: Generator) -> None:
+        self.rng = rng
+        self.weights = 0
+        self.data = 0
+
+    def weight(self) -> qj.Slot:
+        """A weight: in one case of three an earlier one, so that a slot recurs."""
+        index = self.weights
+        if index and self.rng.random() < 0.33:
+            index = int(self.rng.integers(index))
+        self.weights = max(self.weights, index + 1)
+        return qj.Weight(index)
+
+    def datum(self) -> qj.Slot:
+        """A data value: often an earlier one, so that data are re-uploaded."""
+        index = self.data
+        if index and self.rng.random() < 0.6:
+            index = int(self.rng.integers(index))
+        self.data = max(self.data, index + 1)
+        return qj.Data(index)
+
+    def angle(self, with_data: bool) -> qj.Slot | float:
+        """A constant, a weight, a data value, their product, or something affine in them."""
+        first, second = self.rng.uniform(-1.5, 1.5, 2)
+        forms: list[Callable[[], qj.Slot | float]] = [
+            self.weight,
+            self.weight,
+            lambda: first * self.weight() + second,
+            lambda: float(first),
+        ]
+        if with_data:
+            forms += [
+                self.datum,
+                self.datum,
+                lambda: self.weight() * self.datum(),
+                lambda: first * self.weight() * self.datum() + self.weight() - second,
+            ]
+        return forms[self.rng.integers(len(forms))]()
+
+    def strength(self, kind: str) -> qj.Slot | float:
+        """A noise strength in [0.1, 0.7]."""
+        if kind == "constant":
+            return float(self.rng.uniform(0.1, 0.4))
+        return 0.1 * (self.weight() if kind == "weight" else self.datum()) + 0.4
+
+
+def random_circuit(
+    seed: int,
+    *,
+    wires: int = 3,
+    kind: str = "noisy",
+    gates: int = 10,
+    strength: str = "constant",
+) -> qj.Circuit:
+    """A random step of one of the four `KINDS`.
+
+    Arguments:
+        seed: of NumPy's `default_rng`.
+        wires: n, 2 or more.
+        kind: one of `KINDS`, see the module's text.
+        gates: number of gates; channels, resets and `Read` come on top.
+        strength: what noise strengths depend on, one of `STRENGTHS`.
+
+    Returns:
+        A circuit with at least one weight and one data value; slots recur and scale each other.
+    """
+    rng = np.random.default_rng([seed, wires, KINDS.index(kind)])
+    slots = _Slots(rng)
+    inputs = _input_wires(rng, wires, kind)
+    # every circuit has data and a weight; the encoder kind has data in these gates only
+    operations: list = [qj.RY(wire, slots.datum()) for wire in inputs or (0,)]
+    operations += [qj.RX(wire, slots.angle(with_data=True)) for wire in inputs]
+    operations.append(qj.CRX(0, wires - 1, slots.weight()))
+    with_data = kind != "encoder"
+    operations += [_random_gate(rng, slots, wires, with_data) for _ in range(gates)]
+    if kind == "noisy":
+        for channel in _random_channels(rng, slots, wires, strength):
+            operations.insert(int(rng.integers(1, len(operations) + 1)), channel)
+    if kind in ("noisy", "unitary") and rng.random() < 0.6:
+        operations.insert(int(rng.integers(3, len(operations))), qj.Read())
+    operations += [qj.Reset(wire) for wire in inputs]
+    return qj.Circuit(wires, operations)
+
+
+def _input_wires(rng: Generator, wires: int, kind: str) -> tuple[int, ...]:
+    """The register that is reset at the end of the step, in random order; scattered among the wires."""
+    if kind == "unitary":
+        return ()
+    count = int(rng.integers(1, wires))
+    return tuple(int(wire) for wire in rng.permutation(wires)[:count])
+
+
+def _random_gate(rng: Generator, slots: _Slots, wires: int, with_data: bool) -> qj.AbstractGate:
+    a, b = (int(wire) for wire in rng.permutation(wires)[:2])
+
+    def angle() -> qj.Slot | float:
+        return slots.angle(with_data)
+
+    makers: list[Callable[[], qj.AbstractGate]] = [
+        *(lambda gate=gate: gate(a, angle()) for gate in (qj.RX, qj.RY, qj.RZ)),
+        *(lambda gate=gate: gate(a, b, angle()) for gate in (qj.RXX, qj.RYY, qj.RZZ)),
+        *(lambda gate=gate: gate(a, b, angle()) for gate in (qj.CRX, qj.CRY, qj.CRZ)),
+        *(lambda gate=gate: gate(a, b) for gate in (qj.CNOT, qj.CZ, qj.SWAP)),
+        *(lambda gate=gate: gate(a) for gate in (qj.H, qj.S, qj.T, qj.X, qj.Y, qj.Z)),
+        lambda: qj.U3(a, angle(), angle(), angle()),
+        lambda: qj.U3(a, angle(), angle(), angle()),
+        lambda: qj.Unitary((a, b), random_isometry(rng, 4, 4)),
+        lambda: qj.Evolution(0.4 * qj.X(a) + 0.7 * (qj.Z(b) @ qj.Y(a)), angle()),
+    ]
+    return makers[rng.integers(len(makers))]()
+
+
+def _random_channels(
+    rng: Generator, slots: _Slots, wires: int, strength: str
+) -> list[qj.AbstractChannel]:
+    """Two strength channels, perhaps a general one on two wires, and one reset in the middle."""
+    kinds = (qj.Depolarizing, qj.AmplitudeDamping, qj.PhaseDamping, qj.BitFlip)
+    chosen = [kinds[i] for i in rng.permutation(len(kinds))[:2]]
+    channels: list[qj.AbstractChannel] = [
+        kind(int(rng.integers(wires)), slots.strength(strength)) for kind in chosen
+    ]
+    if rng.random() < 0.5:
+        pair = tuple(int(wire) for wire in rng.permutation(wires)[:2])
+        channels.append(qj.Kraus(pair, random_isometry(rng, 12, 4).reshape(3, 4, 4)))
+    channels.append(qj.Reset(int(rng.integers(wires))))
+    return channels
+
+
+def random_isometry(rng: Generator, rows: int, columns: int) -> np.ndarray:
+    """A random complex (rows, columns) matrix V with V^dagger V = 1."""
+    matrix = rng.normal(size=(rows, columns)) + 1j * rng.normal(size=(rows, columns))
+    return np.linalg.qr(matrix)[0]
+
+
+def random_observables(seed: int, *, wires: int = 3) -> tuple[qj.AbstractObservable, ...]:
+    """A Z, a weighted sum with words on several wires, and probabilities of two wires: 6 numbers."""
+    rng = np.random.default_rng([seed, wires, 99])
+    a, b = (int(wire) for wire in rng.permutation(wires)[:2])
+    first, second, third = (float(c) for c in rng.uniform(-1, 1, 3))
+    mixed = first * (qj.X(a) @ qj.Y(b)) + second * qj.Z(b) - third * (qj.Y(a) @ qj.Z(b))
+    return (qj.Z(a), mixed, qj.Probabilities((b, a)))
+
+
+def random_inputs(
+    circuit: qj.Circuit, seed: int, *, steps: int = STEPS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (Kw,) and data (steps, Kd) in [-3, 3], float64."""
+    rng = np.random.default_rng([seed, 7])
+    weights = rng.uniform(-3, 3, circuit.weight_count)
+    return weights, rng.uniform(-3, 3, (steps, circuit.data_count))
+
+
+def random_cell(seed: int, **options: object) -> qj.CircuitCell:
+    """A `CircuitCell` of a random circuit (see `random_circuit`) with random observables."""
+    circuit = random_circuit(seed, **options)  # type: ignore[arg-type]
+    return qj.CircuitCell(circuit, random_observables(seed, wires=circuit.wires))
+
+
+def cell_inputs(cell: qj.AbstractCell, seed: int, *, steps: int = STEPS) -> tuple:
+    """Parameters and inputs for any cell: xs (steps, features) well inside [-1, 1]."""
+    params = cell.init(jax.random.key(seed))
+    xs = np.random.default_rng([seed, 8]).uniform(-0.9, 0.9, (steps, cell.features))
+    return params, jnp.asarray(xs)
+
+
+ALL_CELLS: dict[str, qj.AbstractCell] = {
+    "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
+    "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
+    "viqueira-emcz3": qj.cells.Viqueira(
+        exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"
+    ),
+    "circuit-unitary": random_cell(0, kind="unitary", gates=5),
+    "circuit-reset": random_cell(1, kind="reset", gates=5),
+    "circuit-noisy": random_cell(2, kind="noisy", gates=5),
+}
+"""One small instance or more of every public cell."""
+
+ALL_ENGINES: dict[str, qj.AbstractEngine] = {
+    "state-vector": qj.StateVector(),
+    "density-matrix": qj.DensityMatrix(),
+}
+"""One instance or more of every public engine."""
+
+ALL_RULES: dict[str, qj.AbstractGradient] = {
+    "backprop": qj.Backprop(),
+    "checkpointed": qj.Checkpointed(every=2),
+    "parameter-shift": qj.ParameterShift(chunk=32),
+}
+"""One instance or more of every public gradient rule."""
+
+REGISTRIES: dict[type, dict] = {
+    qj.AbstractCell: ALL_CELLS,
+    qj.AbstractEngine: ALL_ENGINES,
+    qj.AbstractGradient: ALL_RULES,
+}
+
+
+def public_classes(base: type) -> set[type]:
+    """Every public, final class under `base`: what a registry must have an instance of."""
+    found = {**vars(qj), **vars(qj.cells)}.values()
+    return {
+        item
+        for item in found
+        if inspect.isclass(item) and issubclass(item, base) and not inspect.isabstract(item)
+    }

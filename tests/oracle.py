@@ -1,0 +1,192 @@
+"""An independent oracle: recurrent circuits by dense NumPy density matrices.
+
+Written from the conventions of the design alone: wire 0 is the most significant bit, a rotation is
+exp(-i angle G / 2), operations act in order, every operation is a 2**n matrix, the whole 4**n
+density matrix is carried. Of the library it reads the descriptions (class names, wires, slots), never
+a number that the library computed.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.linalg import expm
+
+import qrnn_jax as qj
+
+I2 = np.eye(2, dtype=complex)
+X = np.array([[0, 1], [1, 0]], dtype=complex)
+Y = np.array([[0, -1j], [1j, 0]])
+Z = np.diag([1, -1]).astype(complex)
+PAULI = {"X": X, "Y": Y, "Z": Z}
+ZERO, ONE = np.diag([1, 0]).astype(complex), np.diag([0, 1]).astype(complex)
+RAISE = np.array([[0, 1], [0, 0]], dtype=complex)  # |0><1|
+
+FIXED = {
+    **PAULI,
+    "H": (X + Z) / np.sqrt(2),
+    "S": np.diag([1, 1j]),
+    "T": np.diag([1, np.exp(0.25j * np.pi)]),
+    "CNOT": np.kron(ZERO, I2) + np.kron(ONE, X),
+    "CZ": np.kron(ZERO, I2) + np.kron(ONE, Z),
+    "SWAP": (np.eye(4) + sum(np.kron(p, p) for p in PAULI.values())) / 2,
+}
+
+
+def run(
+    circuit: qj.Circuit,
+    observables: Sequence[qj.AbstractObservable],
+    weights: np.ndarray,
+    data: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs (T, M), and the density matrix (2**n, 2**n) after the last step."""
+    operators = [o for item in observables for o in observable_matrices(item, circuit.wires)]
+    rho = np.zeros((2**circuit.wires,) * 2, complex)
+    rho[0, 0] = 1
+    outputs = []
+    for x in data:
+        rho, seen = step(circuit, rho, weights, x)
+        outputs.append([np.trace(operator @ seen).real for operator in operators])
+    return np.array(outputs), rho
+
+
+def step(
+    circuit: qj.Circuit, rho: np.ndarray, weights: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The state after one step, and the state that is read in it."""
+    place, seen = read_place(circuit), rho
+    for index, operation in enumerate(circuit.operations):
+        if index == place:
+            seen = rho
+        if not isinstance(operation, qj.Read):
+            matrices = kraus(operation, weights, x)
+            full = [embed(matrix, operation.wires, circuit.wires) for matrix in matrices]
+            rho = sum(k @ rho @ k.conj().T for k in full)
+    return rho, rho if place == len(circuit.operations) else seen
+
+
+def read_place(circuit: qj.Circuit) -> int:
+    """Before which operation the observables are read."""
+    names = [type(operation).__name__ for operation in circuit.operations]
+    if "Read" in names:
+        return names.index("Read")
+    trailing = 0
+    while trailing < len(names) and names[-1 - trailing] == "Reset":
+        trailing += 1
+    return len(names) - trailing
+
+
+def value(slot: qj.Slot, weights: np.ndarray, x: np.ndarray) -> float:
+    """constant + sum of coefficient * weight * data; an index of None means factor 1."""
+    total = slot.constant
+    for coefficient, weight, data in slot.terms:
+        left = 1.0 if weight is None else weights[weight]
+        right = 1.0 if data is None else x[data]
+        total += coefficient * left * right
+    return float(total)
+
+
+def kraus(
+    operation: qj.AbstractGate | qj.AbstractChannel, weights: np.ndarray, x: np.ndarray
+) -> list[np.ndarray]:
+    """The Kraus matrices of an operation on its own wires: one for a gate."""
+    name = type(operation).__name__
+    values = [value(slot, weights, x) for slot in operation.parameters]
+    if name in FIXED:
+        return [FIXED[name]]
+    if name in ROTATIONS:
+        return [ROTATIONS[name](*values)]
+    if name in CHANNELS:
+        return CHANNELS[name](*values)
+    if name == "Evolution":
+        return [expm(-1j * values[0] * pauli_sum(operation.hamiltonian, operation.wires))]
+    if name == "Unitary":
+        return [operation.constant.value]
+    if name == "Kraus":
+        return list(operation.constant.value)
+    raise NotImplementedError(f"The oracle must learn {name}.")
+
+
+def _rotation(word: str) -> Callable[[float], np.ndarray]:
+    def matrix(angle: float) -> np.ndarray:
+        return expm(-0.5j * angle * kron(PAULI[letter] for letter in word))
+
+    return matrix
+
+
+def _controlled(word: str) -> Callable[[float], np.ndarray]:
+    def matrix(angle: float) -> np.ndarray:
+        return np.kron(ZERO, I2) + np.kron(ONE, _rotation(word)(angle))
+
+    return matrix
+
+
+def _u3(theta: float, phi: float, lam: float) -> np.ndarray:
+    rotations = (_rotation(word)(a) for word, a in (("Z", phi), ("Y", theta), ("Z", lam)))
+    return np.exp(0.5j * (phi + lam)) * np.linalg.multi_dot(list(rotations))
+
+
+ROTATIONS = {
+    **{f"R{word}": _rotation(word) for word in ("X", "Y", "Z", "XX", "YY", "ZZ")},
+    **{f"CR{word}": _controlled(word) for word in "XYZ"},
+    "U3": _u3,
+}
+
+CHANNELS: dict[str, Callable[..., list[np.ndarray]]] = {
+    "Reset": lambda: [ZERO, RAISE],
+    "BitFlip": lambda p: [np.sqrt(1 - p) * I2, np.sqrt(p) * X],
+    "Depolarizing": lambda p: [
+        np.sqrt(1 - p) * I2,
+        *(np.sqrt(p / 3) * matrix for matrix in (X, Y, Z)),
+    ],
+    "AmplitudeDamping": lambda g: [ZERO + np.sqrt(1 - g) * ONE, np.sqrt(g) * RAISE],
+    "PhaseDamping": lambda s: [ZERO + np.sqrt(1 - s) * ONE, np.sqrt(s) * ONE],
+}
+
+
+def observable_matrices(
+    observable: qj.AbstractObservable, count: int
+) -> list[np.ndarray]:
+    """The dense operators on all wires whose expectations an observable reads."""
+    if isinstance(observable, qj.Probabilities):
+        bits = np.ndindex((2,) * len(observable.wires))
+        projectors = (kron(ONE if bit else ZERO for bit in word) for word in bits)
+        return [embed(matrix, observable.wires, count) for matrix in projectors]
+    return [pauli_sum(observable, range(count))]
+
+
+def pauli_sum(observable: qj.AbstractObservable, wires: Sequence[int]) -> np.ndarray:
+    """sum_m c_m P_m on the given wires, first wire most significant."""
+    total = np.zeros((2 ** len(wires),) * 2, complex)
+    for coefficient, word in observable.as_sum().terms:
+        letters = dict(word)
+        total += coefficient * kron(
+            PAULI[letters[wire]] if wire in letters else I2 for wire in wires
+        )
+    return total
+
+
+def kron(factors) -> np.ndarray:  # noqa: ANN001
+    """The Kronecker product, first factor most significant."""
+    total = np.eye(1, dtype=complex)
+    for factor in factors:
+        total = np.kron(total, factor)
+    return total
+
+
+def embed(matrix: np.ndarray, wires: Sequence[int], count: int) -> np.ndarray:
+    """A matrix on some wires as a matrix on all of them."""
+    rest = [wire for wire in range(count) if wire not in wires]
+    order = [*wires, *rest]
+    full = np.kron(matrix, np.eye(2 ** len(rest))).reshape((2,) * (2 * count))
+    axes = [order.index(wire) for wire in range(count)]
+    full = full.transpose([*axes, *(axis + count for axis in axes)])
+    return full.reshape(2**count, 2**count)
+
+
+def memory(rho: np.ndarray, kept: Sequence[int], count: int) -> np.ndarray:
+    """The reduced density matrix of the kept wires, first wire most significant."""
+    rest = [wire for wire in range(count) if wire not in kept]
+    order = [*rest, *kept]
+    tensor = rho.reshape((2,) * (2 * count)).transpose([*order, *(w + count for w in order)])
+    sizes = 2 ** len(rest), 2 ** len(kept)
+    return np.trace(tensor.reshape(*sizes, *sizes), axis1=0, axis2=2)

@@ -27,7 +27,8 @@ class FrozenArray:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FrozenArray):
             return NotImplemented
-        return self.value.shape == other.value.shape and bool(np.all(self.value == other.value))
+        same_shape = self.value.shape == other.value.shape
+        return same_shape and self.value.tobytes() == other.value.tobytes()
 
     def __repr__(self) -> str:
         return "x".join(str(size) for size in self.value.shape)

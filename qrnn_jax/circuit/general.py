@@ -165,6 +165,7 @@ class Evolution(AbstractGate):
             trainable time suits a few-gap H only; otherwise write rotations.
 
     Raises:
+        TypeError: the Hamiltonian is no Pauli operator or sum.
         ValueError: the time is not finite.
 
     Example:
@@ -179,6 +180,12 @@ class Evolution(AbstractGate):
     time: Slot | float
 
     def __post_init__(self) -> None:
+        if not isinstance(self.hamiltonian, AbstractPauli):
+            raise TypeError(
+                "Argument `hamiltonian` must be a Pauli operator or sum, but is "
+                f"{type(self.hamiltonian).__name__}; try `qj.Z(0) @ qj.Z(1) + 0.5 * qj.X(0)`, "
+                "or `Unitary(wires, matrix)`."
+            )
         object.__setattr__(self, "hamiltonian", self.hamiltonian.as_sum())
         object.__setattr__(self, "time", as_slot(self.time, "time"))
 

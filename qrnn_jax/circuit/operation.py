@@ -85,7 +85,7 @@ class AbstractChannel(AbstractOperation):
 
     @abc.abstractmethod
     def superoperator(self, *strengths: Array) -> Array:
-        """The (4**k, 4**k) matrix sum_m K_m (x) conj(K_m), differentiable at strength 0."""
+        """The (4**k, 4**k) matrix sum_m K_m (x) conj(K_m), differentiable on all of [0, 1]."""
 
 
 PAULI_MATRICES = {

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import AbstractObservable, Circuit
+from qrnn_jax.circuit import AbstractGate, AbstractObservable, Circuit
+from qrnn_jax.circuit.spectrum import frequencies
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines.base import AbstractPlan
 from qrnn_jax.engines.kraus import KrausPlan
@@ -135,18 +136,39 @@ def encoder_span(plan: KrausPlan) -> np.ndarray:
     """
     size = plan.sizes[0]
     circuit, rng = plan.circuit, np.random.default_rng(0)
-    samples = 2 * size**2 + 4
+    samples, reach = 2 * size**2 + 4, _reach(plan)
+    weights = rng.uniform(-reach, reach, (samples, circuit.weight_count))
+    data = rng.uniform(-reach, reach, (samples, circuit.data_count))
     wide = KrausPlan(circuit, plan.observables, np.dtype(np.complex128))
+
+    @jax.jit
+    def encoded(weights: Array, data: Array) -> Array:
+        return jax.vmap(lambda w, x: wide.encode_register(spread(circuit, w, x)))(weights, data)
+
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        weights = jnp.asarray(rng.uniform(-3, 3, (samples, circuit.weight_count)))
-        data = jnp.asarray(rng.uniform(-3, 3, (samples, circuit.data_count)))
-        tapes = jax.vmap(lambda w, x: spread(circuit, w, x))(weights, data)
-        phi = np.asarray(jax.vmap(wide.encode_register)(tapes))
+        phi = np.asarray(encoded(weights, data))
     sigma = np.einsum("sa,sb->sab", phi, phi.conj())
     real = np.concatenate([sigma.real, sigma.imag], axis=1).reshape(samples, -1)
     _, values, rows = np.linalg.svd(real, full_matrices=False)
     kept = rows[values > 1e-10 * values[0]].reshape(-1, 2, size, size)
     return kept[:, 0] + 1j * kept[:, 1]
+
+
+def _reach(plan: KrausPlan) -> float:
+    """A bound on weights and data up to which every angle of the encoder runs through a period.
+
+    An angle a = c w x + .. of a gate exp(-i a G) has the longest period 2 pi / (smallest gap of G).
+    """
+    reach = np.pi
+    for index in plan.split[0]:
+        operation = plan.circuit.operations[index]
+        assert isinstance(operation, AbstractGate)
+        for slot, generator in zip(operation.parameters, operation.generators()):
+            gaps = frequencies(generator)
+            if slot.terms and gaps.size:
+                scale = max(abs(term.coefficient) for term in slot.terms)
+                reach = max(reach, np.pi / (float(gaps[0]) * scale))
+    return float(reach)
 
 
 def _by_coordinate(tensor: Array) -> Array:

@@ -103,7 +103,7 @@ def fit(
         batch: sequences per step, drawn without replacement; None means all.
         chunk: greatest number of steps per compiled call; calls end at its multiples.
         callback: called with a `Progress` after each compiled call; what it raises ends the fit.
-        state: from an earlier `FitResult` or a checkpoint, to go on.
+        state: from an earlier `FitResult`, a `NumericalError` or a checkpoint, to go on.
 
     Returns:
         `FitResult(params, state, losses, gradient_norms, compile_s, train_s)`.
@@ -124,7 +124,7 @@ def fit(
     _check_counts(windows, steps=steps, batch=batch, chunk=chunk)
     check_windows(cell, windows)
     step = make_step(cell, optimizer, engine=engine, gradient=gradient)
-    state = init_state(params, optimizer) if state is None else state
+    state = init_state(params, optimizer) if state is None else _forgiven(state)
     advance = partial(_advance, step, batch, chunk, data=Batch.of(windows), key=key)
     start = time.perf_counter()
     jax.block_until_ready(advance(state, count=0))  # no step: compiles, and changes nothing
@@ -198,6 +198,13 @@ def _draw(data: Batch, key: Array, step: Array, size: int | None) -> Batch:
     order = jax.random.permutation(jax.random.fold_in(key, epoch), total)
     chosen = lax.dynamic_slice(order, (place * size,), (size,))
     return jax.tree.map(lambda array: array[chosen], data)
+
+
+def _forgiven(state: TrainState) -> TrainState:
+    """A state to go on from: one that was given up gets its full patience again."""
+    if int(state.streak) < PATIENCE:
+        return state
+    return state._replace(streak=jnp.zeros_like(state.streak))
 
 
 def _stop_if_hopeless(progress: Progress) -> None:

@@ -5,13 +5,16 @@ A random circuit is one of four kinds, from the narrowest to the widest form of 
     unitary   gates with data anywhere; the read-out may stand in the middle
     encoder   gates; data only on the input register before it meets the memory; trailing resets
     reset     gates with data re-uploaded anywhere; trailing resets
-    noisy     everything: channels, resets in the middle, often a written `Read` with gates behind it
+    noisy     everything: channels, resets in the middle, often a `Read` with gates behind it
 
 Weights and data must lie in [-3, 3] (`random_inputs` draws them): then strengths are in [0, 1].
 """
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +22,20 @@ import numpy as np
 from numpy.random import Generator
 
 import qrnn_jax as qj
+from qrnn_jax.engines.base import AbstractPlan, complex_dtype
+from qrnn_jax.engines.dense import DensePlan
+from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
+from qrnn_jax.engines.transfer import TransferPlan
 
 KINDS = ("unitary", "encoder", "reset", "noisy")
 STRENGTHS = ("constant", "weight", "data")
 STEPS = 4  # the usual length of a test sequence: one length, so that compiled programs are shared
+
+quick_jit = partial(
+    jax.jit,
+    compiler_options={"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
+)
+"""`jax.jit` that compiles four times faster and runs slower: for tests with many small programs."""
 
 
 class _Slots:
@@ -113,7 +126,7 @@ def random_circuit(
 
 
 def _input_wires(rng: Generator, wires: int, kind: str) -> tuple[int, ...]:
-    """The register that is reset at the end of the step, in random order; scattered among the wires."""
+    """The register that is reset at the end of the step: scattered wires in random order."""
     if kind == "unitary":
         return ()
     count = int(rng.integers(1, wires))
@@ -163,7 +176,7 @@ def random_isometry(rng: Generator, rows: int, columns: int) -> np.ndarray:
 
 
 def random_observables(seed: int, *, wires: int = 3) -> tuple[qj.AbstractObservable, ...]:
-    """A Z, a weighted sum with words on several wires, and probabilities of two wires: 6 numbers."""
+    """A Z, a weighted sum of words, and the probabilities of two wires: 6 numbers."""
     rng = np.random.default_rng([seed, wires, 99])
     a, b = (int(wire) for wire in rng.permutation(wires)[:2])
     first, second, third = (float(c) for c in rng.uniform(-1, 1, 3))
@@ -193,12 +206,42 @@ def cell_inputs(cell: qj.AbstractCell, seed: int, *, steps: int = STEPS) -> tupl
     return params, jnp.asarray(xs)
 
 
+@final
+@dataclass(frozen=True)
+class Forced(qj.AbstractEngine):
+    """An engine that takes one plan, where `DensityMatrix` would choose by cost."""
+
+    kind: type[AbstractPlan]
+    dtype: type[np.complexfloating] | None = None
+
+    def refusal(self, circuit: qj.Circuit) -> str | None:
+        if self.kind is DensePlan:
+            return None
+        reason = kraus_refusal(circuit)
+        if reason is None and self.kind is TransferPlan:
+            plan = KrausPlan(circuit, (), complex_dtype(self.dtype))
+            reason = "data meet the memory" if plan.body_varies else None
+        return reason
+
+    def plan(
+        self, circuit: qj.Circuit, observables: tuple[qj.AbstractObservable, ...]
+    ) -> AbstractPlan:
+        return _forced(self.kind, circuit, observables, complex_dtype(self.dtype))
+
+
+@lru_cache
+def _forced(kind: type, *settings: object) -> AbstractPlan:
+    return TransferPlan(KrausPlan(*settings)) if kind is TransferPlan else kind(*settings)
+
+
+DENSITY_PLANS = (DensePlan, KrausPlan, TransferPlan)
+"""The plans that `DensityMatrix` chooses from."""
+
+
 ALL_CELLS: dict[str, qj.AbstractCell] = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
-    "viqueira-emcz3": qj.cells.Viqueira(
-        exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"
-    ),
+    "viqueira-emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
     "circuit-unitary": random_cell(0, kind="unitary", gates=5),
     "circuit-reset": random_cell(1, kind="reset", gates=5),
     "circuit-noisy": random_cell(2, kind="noisy", gates=5),

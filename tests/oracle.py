@@ -2,11 +2,11 @@
 
 Written from the conventions of the design alone: wire 0 is the most significant bit, a rotation is
 exp(-i angle G / 2), operations act in order, every operation is a 2**n matrix, the whole 4**n
-density matrix is carried. Of the library it reads the descriptions (class names, wires, slots), never
-a number that the library computed.
+density matrix is carried. Of the library it reads the descriptions (class names, wires, slots),
+never a number that the library computed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy.linalg import expm
@@ -143,9 +143,7 @@ CHANNELS: dict[str, Callable[..., list[np.ndarray]]] = {
 }
 
 
-def observable_matrices(
-    observable: qj.AbstractObservable, count: int
-) -> list[np.ndarray]:
+def observable_matrices(observable: qj.AbstractObservable, count: int) -> list[np.ndarray]:
     """The dense operators on all wires whose expectations an observable reads."""
     if isinstance(observable, qj.Probabilities):
         bits = np.ndindex((2,) * len(observable.wires))
@@ -165,7 +163,7 @@ def pauli_sum(observable: qj.AbstractObservable, wires: Sequence[int]) -> np.nda
     return total
 
 
-def kron(factors) -> np.ndarray:  # noqa: ANN001
+def kron(factors: Iterable[np.ndarray]) -> np.ndarray:
     """The Kronecker product, first factor most significant."""
     total = np.eye(1, dtype=complex)
     for factor in factors:

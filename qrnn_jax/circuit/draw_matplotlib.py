@@ -65,9 +65,9 @@ def draw_matplotlib(circuit: "Circuit", max_width: float = 8.5) -> "Figure":
         x = sheet.margin
         for column in row:
             for mark in marks[column]:
-                _draw_mark(axes, mark, x + sheet.widths[column] / 2, heights)
+                _draw_mark(axes, mark, sheet.boxes[mark], x + sheet.widths[column] / 2, heights)
             x += sheet.widths[column]
-    _draw_legend(axes, circuit, {mark.kind for column in marks for mark in column}, sheet.margin)
+    _draw_legend(axes, circuit, {mark.kind for mark in sheet.boxes}, sheet.margin)
     return figure
 
 
@@ -78,6 +78,7 @@ class _Sheet:
 
     names: tuple[str, ...]
     margin: float
+    boxes: dict[Mark, float]
     widths: tuple[float, ...]
     pitch: float
 
@@ -88,12 +89,13 @@ class _Sheet:
 
 def _measure(circuit: "Circuit", marks: Sequence[Sequence[Mark]]) -> _Sheet:
     names = tuple(f"{_register(circuit, wire)}{wire}" for wire in range(circuit.wires))
-    every = [mark for column in marks for mark in column]
+    boxes = {mark: _mark_width(mark) for column in marks for mark in column}
     return _Sheet(
         names=names,
         margin=max(_text_width(name, _LABEL_SIZE) for name in names) + 4 * _GAP,
-        widths=tuple(max(map(_mark_width, column)) + _GAP for column in marks),
-        pitch=max(map(_box_height, every)) + _GAP,
+        boxes=boxes,
+        widths=tuple(max(boxes[mark] for mark in column) + _GAP for column in marks),
+        pitch=max(map(_box_height, boxes)) + _GAP,
     )
 
 
@@ -163,7 +165,7 @@ def _draw_wires(
         axes.annotate("", (stop, y), (start, y), arrowprops=arrow, zorder=1)
 
 
-def _draw_mark(axes: "Axes", mark: Mark, x: float, heights: Sequence[float]) -> None:
+def _draw_mark(axes: "Axes", mark: Mark, width: float, x: float, heights: Sequence[float]) -> None:
     outline = _COLOURS[mark.kind][0]
     top, bottom = heights[mark.span[0]], heights[mark.span[-1]]
     if mark.kind == "barrier":
@@ -179,9 +181,9 @@ def _draw_mark(axes: "Axes", mark: Mark, x: float, heights: Sequence[float]) -> 
             for wire in run:
                 _draw_symbol(axes, mark, x, heights[wire])
         else:
-            _draw_box(axes, mark, x, [heights[wire] for wire in run])
+            _draw_box(axes, mark, width, x, [heights[wire] for wire in run])
     for wire in mark.targets:
-        place = x - _mark_width(mark) / 2 + _GAP / 2
+        place = x - width / 2 + _GAP / 2
         axes.text(
             place,
             heights[wire],
@@ -194,11 +196,11 @@ def _draw_mark(axes: "Axes", mark: Mark, x: float, heights: Sequence[float]) -> 
         )
 
 
-def _draw_box(axes: "Axes", mark: Mark, x: float, heights: Sequence[float]) -> None:
+def _draw_box(axes: "Axes", mark: Mark, width: float, x: float, heights: Sequence[float]) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     outline, fill = _COLOURS[mark.kind]
-    width, height = _mark_width(mark), _box_height(mark) + heights[0] - heights[-1]
+    height = _box_height(mark) + heights[0] - heights[-1]
     centre = (heights[0] + heights[-1]) / 2
     box = FancyBboxPatch(
         (x - width / 2, centre - height / 2),

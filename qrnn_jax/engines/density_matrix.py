@@ -49,18 +49,19 @@ class DensityMatrix(AbstractEngine):
         return None
 
     def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
-        dtype = complex_dtype(self.dtype)
-        blocked = kraus_refusal(circuit) is not None
-        exponent = 2 * circuit.wires if blocked else circuit.wires + len(circuit.memory_wires)
-        check_memory(2**exponent, dtype, f"a density matrix of {circuit.wires} qubits")
-        return _plan(circuit, observables, dtype)
+        return _plan(circuit, observables, complex_dtype(self.dtype))
 
 
 @lru_cache(maxsize=256)
 def _plan(
     circuit: Circuit, observables: tuple[AbstractObservable, ...], dtype: np.dtype
 ) -> AbstractPlan:
-    if kraus_refusal(circuit):
-        return DensePlan(circuit, observables, dtype)
     plan = KrausPlan(circuit, observables, dtype)
+    blocked = kraus_refusal(circuit) is not None
+    # 4**n entries, except for Kraus blocks that vary: they are built for the memory's columns only
+    columns = len(circuit.memory_wires) if not blocked and plan.body_varies else circuit.wires
+    entries = 2 ** (circuit.wires + columns)
+    check_memory(entries, dtype, f"a density matrix of {circuit.wires} qubits")
+    if blocked:
+        return DensePlan(circuit, observables, dtype)
     return TransferPlan(plan) if prefers_transfer(plan) else plan

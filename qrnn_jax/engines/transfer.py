@@ -9,7 +9,7 @@ angle span 7 dimensions, not 64. M depends on weights alone and is built once pe
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, final
 
 import jax
@@ -49,10 +49,10 @@ class TransferPlan(AbstractPlan):
     def dtype(self) -> np.dtype:  # type: ignore[override]
         return self.kraus.dtype
 
-    @cached_property
+    @property
     def basis(self) -> np.ndarray:
         """S_f: an orthonormal Hermitian basis of the span of sigma(x), (F, dA, dA)."""
-        return encoder_span(self.kraus)
+        return encoder_span(self.circuit)
 
     def init(self) -> Array:
         return self.kraus.init()
@@ -122,28 +122,29 @@ def prefers_transfer(plan: KrausPlan) -> bool:
     outer, inner = plan.sizes
     if plan.body_varies or outer > 16 or inner > 16:
         return False
-    features = len(encoder_span(plan))
+    features = len(encoder_span(plan.circuit))
     outputs = sum(observable.outputs for observable in plan.observables)
     entries = features * inner**2 * (inner**2 + outputs)
     blocks = 4 * (outer**2 * inner**2 + 2 * outer * inner**3)
     return entries <= _MAX_ENTRIES and entries <= _MAX_RELATIVE_FLOPS * blocks
 
 
-def encoder_span(plan: KrausPlan) -> np.ndarray:
+@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
+def encoder_span(circuit: Circuit) -> np.ndarray:
     """An orthonormal Hermitian basis of the span of |phi><phi| over all weights and data.
 
     Found once per circuit from random samples in float64: the span of more samples than dimensions.
     """
-    size = plan.sizes[0]
-    circuit, rng = plan.circuit, np.random.default_rng(0)
-    samples, reach = 2 * size**2 + 4, _reach(plan)
+    plan, rng = KrausPlan(circuit, (), np.dtype(np.complex128)), np.random.default_rng(0)
+    size, reach = plan.sizes[0], _reach(plan)
+    samples = 2 * size**2 + 4
     weights = rng.uniform(-reach, reach, (samples, circuit.weight_count))
     data = rng.uniform(-reach, reach, (samples, circuit.data_count))
-    wide = KrausPlan(circuit, plan.observables, np.dtype(np.complex128))
 
     @jax.jit
     def encoded(weights: Array, data: Array) -> Array:
-        return jax.vmap(lambda w, x: wide.encode_register(spread(circuit, w, x)))(weights, data)
+        return jax.vmap(lambda w, x: plan.encode_register(spread(circuit, w, x)))(weights, data)
 
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         phi = np.asarray(encoded(weights, data))

@@ -34,6 +34,6 @@ def circuit(circuit: qj.Circuit, path: Path | str, *, title: str) -> None:
     """
     figure = circuit.draw("mpl")
     assert not isinstance(figure, str)
-    figure.suptitle(title)
+    figure.suptitle(title, y=1.0, verticalalignment="bottom")  # above, never over the drawing
     longer = float(max(figure.get_size_inches()))
     save(figure, path, dpi=min(DPI, PIXELS / longer), tight=True)

@@ -5,7 +5,9 @@
                           notes, and the SHA-256 of all this
 
 A checkpoint exists once its manifest does, and the manifest is renamed into place last. The newest
-three are kept. Reading verifies everything before a number is used.
+three are kept; those of later steps than the one just saved belong to a history that was given up
+(their successor was resumed from an older step) and are deleted. Reading verifies everything before
+a number is used.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import io
 import json
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,10 @@ def save_checkpoint(
         notes: a small JSON object kept in the manifest.
 
     Returns:
-        The manifest's path. Older checkpoints than the newest three are deleted.
+        The manifest's path. Other checkpoints than this one and the two before it are deleted.
 
     Raises:
+        ValueError: a leaf holds no numbers, or NaN.
         OSError: the folder cannot be written or the disk is full; path and bytes are named, older
             checkpoints are intact and no temporary file is left.
 
@@ -91,6 +93,7 @@ def save_checkpoint(
     """
     folder = Path(folder)
     leaves = _plain_leaves(tree)
+    _check_numbers(leaves)
     content = _npz(leaves)
     manifest = {
         "schema": SCHEMA,
@@ -104,7 +107,7 @@ def save_checkpoint(
     name = f"ckpt-{step:08d}"
     write_atomically(folder / f"{name}.npz", content)
     write_atomically(folder / f"{name}.json", text)
-    _delete_old(folder)
+    _delete_others(folder, step)
     return folder / f"{name}.json"
 
 
@@ -168,11 +171,32 @@ def _describe(path: str, array: np.ndarray) -> dict[str, Any]:
     return {"path": path, "shape": list(array.shape), "dtype": array.dtype.name}
 
 
+def _check_numbers(leaves: list[tuple[str, np.ndarray]]) -> None:
+    """What could not be loaded again must not be saved."""
+    for path, array in leaves:
+        if array.dtype.hasobject or array.dtype.kind not in "biufcV":
+            raise ValueError(
+                f"Argument `tree` must hold arrays of numbers, but leaf {path} is "
+                f"{array.dtype.name}; try leaving it out."
+            )
+        if _has_nan(array):
+            raise ValueError(f"Argument `tree` must not hold NaN, but leaf {path} does.")
+
+
+def _has_nan(array: np.ndarray) -> bool:
+    return bool(np.issubdtype(array.dtype, np.inexact) and np.isnan(array).any())
+
+
 def _npz(leaves: list[tuple[str, np.ndarray]]) -> bytes:
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {_leaf_name(i): array for i, (_, array) in enumerate(leaves)}
-    np.savez(buffer, allow_pickle=False, **arrays)
+    arrays: dict[str, Any] = {_leaf_name(i): _bits(leaf) for i, (_, leaf) in enumerate(leaves)}
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """The array itself; for bfloat16 and its kin, which npz does not know, its bits."""
+    return array.view(f"u{array.itemsize}") if array.dtype.kind == "V" else array
 
 
 def _seal(manifest: dict[str, Any]) -> str:
@@ -188,17 +212,23 @@ def _leaf_name(index: int) -> str:
 def _manifests(folder: Path) -> list[Path]:
     """All manifests, newest first."""
     found = [path for path in folder.iterdir() if _MANIFEST_NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(path.stem.split("-")[1]), reverse=True)
+    return sorted(found, key=_step_of, reverse=True)
 
 
-def _delete_old(folder: Path) -> None:
-    """All but the newest, and what killed writers left behind."""
+def _step_of(manifest: Path) -> int:
+    return int(manifest.stem.split("-")[1])
+
+
+def _delete_others(folder: Path, step: int) -> None:
+    """All but this step's and the newest before it, and what killed writers left behind."""
     manifests = _manifests(folder)
-    for path in manifests[KEEP:]:
-        path.unlink(missing_ok=True)  # first: a crash in between leaves an orphan, nothing half
-    kept = {path.with_suffix(".npz") for path in manifests[:KEEP]}
-    for path in (*folder.glob("ckpt-*.npz"), *folder.glob(".ckpt-*.tmp")):
+    kept = [path for path in manifests if _step_of(path) <= step][:KEEP]
+    for path in manifests:
         if path not in kept:
+            path.unlink(missing_ok=True)  # first: a crash in between leaves an orphan, nothing half
+    arrays = {path.with_suffix(".npz") for path in kept}
+    for path in (*folder.glob("ckpt-*.npz"), *folder.glob(".ckpt-*.tmp")):
+        if path not in arrays:
             path.unlink(missing_ok=True)
 
 
@@ -217,11 +247,23 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         raise _Corrupt(f"SHA-256 of the arrays is {digest[:12]}..., not as in the manifest")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = [archive[_leaf_name(i)] for i in range(len(manifest["leaves"]))]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+            arrays = [_array(archive, i, leaf) for i, leaf in enumerate(manifest["leaves"])]
+    except _Corrupt:
+        raise
+    except Exception as error:  # a forged archive may raise anything
         raise _Corrupt(f"arrays do not load ({error})") from None
-    _check_arrays(manifest["leaves"], arrays)
     return manifest, arrays
+
+
+def _array(archive: Any, index: int, leaf: Mapping[str, Any]) -> np.ndarray:
+    """One leaf as the manifest describes it."""
+    stored, dtype = archive[_leaf_name(index)], np.dtype(leaf["dtype"])
+    array = stored.view(dtype) if dtype.kind == "V" else stored
+    if _describe(str(leaf["path"]), array) != leaf:
+        raise _Corrupt(f"leaf {leaf['path']} is {array.dtype.name} of shape {array.shape}")
+    if _has_nan(array):
+        raise _Corrupt(f"leaf {leaf['path']} holds NaN")
+    return array
 
 
 def _check_manifest(manifest: Any) -> None:
@@ -233,14 +275,6 @@ def _check_manifest(manifest: Any) -> None:
             raise _Corrupt(f"the manifest has no valid `{name}`")
     if manifest.get("seal") != _seal(manifest):
         raise _Corrupt("the manifest's own SHA-256 does not fit")
-
-
-def _check_arrays(leaves: list[Any], arrays: list[np.ndarray]) -> None:
-    for leaf, array in zip(leaves, arrays, strict=True):
-        if not isinstance(leaf, dict) or _describe(str(leaf.get("path")), array) != leaf:
-            raise _Corrupt(f"leaf {leaf} is {array.dtype.name} of shape {array.shape}")
-        if np.issubdtype(array.dtype, np.inexact) and np.isnan(array).any():
-            raise _Corrupt(f"leaf {leaf['path']} holds NaN")
 
 
 def _restore(path: Path, manifest: dict[str, Any], arrays: list[np.ndarray], template: Any) -> Any:
@@ -262,8 +296,11 @@ def _restore(path: Path, manifest: dict[str, Any], arrays: list[np.ndarray], tem
             f"Checkpoint {path} must fit this cell and optimizer, but {len(differing)} leaves "
             "differ:\n  " + "\n  ".join(differing)
         )
+    by_path = dict(zip(found, arrays))  # not by position: fields may have changed places
     leaves, structure = jax.tree.flatten(template)
-    return jax.tree.unflatten(structure, [_like(*pair) for pair in zip(leaves, arrays)])
+    return jax.tree.unflatten(
+        structure, [_like(leaf, by_path[name]) for name, leaf in zip(wanted, leaves)]
+    )
 
 
 def _brief(leaf: dict[str, Any] | None) -> str:

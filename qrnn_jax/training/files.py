@@ -32,15 +32,43 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
+        raise _named(error, path, len(content)) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise OSError(
-            error.errno or 0,
-            f"File {path} ({len(content)} bytes) must be writable, but {reason}; "
-            "try freeing space or another folder",
-        ) from error
     _sync_folder(path.parent)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Append to a file, made where missing; not atomic: a crash may leave the last line torn.
+
+    Raises:
+        OSError: naming path and bytes.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from qrnn_jax.training.files import append
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     append(Path(name) / "a.txt", b"one ")
+        ...     append(Path(name) / "a.txt", b"two")
+        ...     (Path(name) / "a.txt").read_text()
+        'one two'
+    """
+    try:
+        with open(path, "ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise _named(error, path, len(content)) from error
+
+
+def _named(error: OSError, path: Path, size: int) -> OSError:
+    """The same error, saying which file and how many bytes."""
+    return OSError(
+        error.errno or 0,
+        f"File {path} ({size} bytes) must be writable, but {error.strerror or error}; "
+        "try freeing space or another folder",
+    )
 
 
 def _sync_folder(folder: Path) -> None:

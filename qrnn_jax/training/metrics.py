@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import read_capped, write_atomically
+from .files import append, read_capped, write_atomically
 
 MAX_BYTES = 2**28
 
@@ -17,7 +17,8 @@ def strict_json(value: Any, *, indent: int | None = None) -> str:
     """JSON that every reader accepts: a number that is not finite becomes null.
 
     Arguments:
-        value: dictionaries, lists, strings, numbers, booleans and None; NumPy numbers as well.
+        value: dictionaries, lists, strings, numbers, booleans and None; NumPy's and JAX's numbers
+            and arrays as well.
         indent: as in `json.dumps`.
 
     Example:
@@ -32,7 +33,7 @@ def append_metrics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Append rows to a metrics file, one line each.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written; it and the number of bytes are named.
 
     Example:
         >>> import tempfile
@@ -43,9 +44,7 @@ def append_metrics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         ...     training.read_metrics(Path(name) / "metrics.jsonl")
         [{'step': 1}, {'step': 2}]
     """
-    text = "".join(strict_json(dict(row)) + "\n" for row in rows)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(text)
+    append(path, _lines(rows))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -88,7 +87,11 @@ def truncate_metrics(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [row for row in read_metrics(path) if row["step"] <= step]
-    write_atomically(path, "".join(strict_json(row) + "\n" for row in kept).encode())
+    write_atomically(path, _lines(kept))
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(strict_json(dict(row)) + "\n" for row in rows).encode()
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -112,8 +115,8 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     if value is None or isinstance(value, str | bool | int):
         return value
-    if hasattr(value, "item"):  # NumPy and JAX scalars
-        return _plain(value.item())
+    if hasattr(value, "tolist"):  # numbers and arrays of NumPy and JAX
+        return _plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     raise TypeError(f"{type(value).__name__} has no place in JSON; try numbers, strings or lists.")

@@ -1,4 +1,4 @@
-"""Every gate against an explicit matrix, alone and inside a circuit; every gate's construction errors."""
+"""Every gate against an explicit matrix, alone and in a circuit; every construction error."""
 
 import helpers
 import jax
@@ -98,6 +98,7 @@ def test_each_generator_generates_its_parameter(name):
     assert len(gate.generators()) == count
     angles = [jnp.asarray(value) for value in VALUES[:count]]
     for position, generator in enumerate(gate.generators()):
+
         def moved(angle, position=position):
             return gate.matrix(*angles[:position], angle, *angles[position + 1 :])
 

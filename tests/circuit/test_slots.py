@@ -59,7 +59,9 @@ def test_the_transpose_of_spread_sums_over_occurrences():
     circuit = filled(2 * W(0) - 3 * W(1) * D(1))
     cotangent = np.random.default_rng(0).normal(size=(3, 4))
     _, pull = jax.vjp(
-        lambda weights, data: spread(circuit, weights, data), jnp.asarray(WEIGHTS), jnp.asarray(DATA)
+        lambda weights, data: spread(circuit, weights, data),
+        jnp.asarray(WEIGHTS),
+        jnp.asarray(DATA),
     )
     weights_bar, data_bar = pull(jnp.asarray(cotangent))
     first, second, third, fourth = cotangent.T

@@ -7,6 +7,7 @@ scaled by data, gates have two, three or more frequencies.
 from collections import Counter
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ import qrnn_jax as qj
 from tests.gradients.jacobians import QUICK, STEPS, distance, outputs_and_jacobians, size
 from tests.helpers import random_cell, random_inputs
 
-NOISY = [("noisy", seed) for seed in range(50)]
+NOISY = [("noisy", seed) for seed in range(51) if seed != 31]  # 31 reads before its first angle
+CHANNELS = {"Depolarizing", "AmplitudeDamping", "PhaseDamping", "BitFlip"}
 OTHERS = [(kind, seed) for kind in ("reset", "encoder", "unitary") for seed in (50, 51)]
 
 
@@ -41,7 +43,7 @@ def test_parameter_shift_equals_backprop(kind, seed):
     assert distance(found, expected) < 1e-10
 
 
-@pytest.mark.parametrize(("kind", "seed"), [NOISY[3], NOISY[17], NOISY[31], *OTHERS[::2]])
+@pytest.mark.parametrize(("kind", "seed"), [NOISY[3], NOISY[17], NOISY[40], *OTHERS[::2]])
 def test_parameter_shift_equals_central_differences(kind, seed):
     """An independent check: differences of forward runs, at 1e-5 apart."""
     cell, weights, data = example(kind, seed)
@@ -59,7 +61,7 @@ def test_parameter_shift_equals_central_differences(kind, seed):
     @jax.jit(compiler_options=QUICK)
     def both(point):
         moves = step * np.eye(len(point))
-        ends = jax.vmap(outputs)(np.concatenate([point + moves, point - moves]))
+        ends = jax.vmap(outputs)(jnp.concatenate([point + moves, point - moves]))
         return shifted(point), (ends[: len(point)] - ends[len(point) :]) / (2 * step)
 
     (by_weights, by_data), differences = both(point)
@@ -76,7 +78,7 @@ def test_the_circuits_hold_what_they_should():
         uses = Counter(index for slot in circuit.parameters for index in slot.weights)
         terms = [term for slot in circuit.parameters for term in slot.terms]
         found["reset"] += "Reset" in names
-        found["noise"] += bool(names & {"Depolarizing", "AmplitudeDamping", "PhaseDamping"})
+        found["noise"] += bool(names & CHANNELS)
         found["repeated weight"] += max(uses.values()) > 1
         found["data-scaled weight"] += any(t.weight is not None and t.data is not None for t in terms)
         found["controlled rotation"] += bool(names & {"CRX", "CRY", "CRZ"})

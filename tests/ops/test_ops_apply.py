@@ -41,7 +41,9 @@ def test_apply_matrix_acts_on_the_named_wires_in_their_order(wires):
     vector = random_complex(2, 2**COUNT)
     expected = by_bits(matrix, wires, COUNT) @ vector
     np.testing.assert_allclose(
-        ops.apply_matrix(jnp.asarray(matrix), jnp.asarray(vector), wires, COUNT), expected, atol=1e-13
+        ops.apply_matrix(jnp.asarray(matrix), jnp.asarray(vector), wires, COUNT),
+        expected,
+        atol=1e-13,
     )
 
 

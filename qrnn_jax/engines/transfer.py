@@ -129,7 +129,6 @@ def prefers_transfer(plan: KrausPlan) -> bool:
     return entries <= _MAX_ENTRIES and entries <= _MAX_RELATIVE_FLOPS * blocks
 
 
-@lru_cache(maxsize=64)
 @lru_cache(maxsize=256)
 def encoder_span(circuit: Circuit) -> np.ndarray:
     """An orthonormal Hermitian basis of the span of |phi><phi| over all weights and data.

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from benchmarks import report
 from benchmarks.measure import compare
 from benchmarks.memory import measure_apart
@@ -24,8 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--out", type=Path, help="folder for JSON (default: benchmarks/results)")
     chosen = parser.parse_args(arguments)
-    # a quick run must not replace real results
+    if chosen.quick and chosen.out is not None and chosen.out.resolve() == _RESULTS:
+        parser.error("a quick run must not replace real results; try another --out")
     folder = chosen.out if chosen.quick else chosen.out or _RESULTS
+    # compile times are to be those of a first run
+    jax.config.update("jax_enable_compilation_cache", False)
     started, refused = time.perf_counter(), False
     for name in chosen.only:
         result, accepted = run(WORKLOADS[name], quick=chosen.quick)
@@ -39,22 +44,22 @@ def main(arguments: list[str] | None = None) -> int:
 def run(workload: Workload, *, quick: bool) -> tuple[dict[str, Any], bool]:
     """Compare all programs on one workload; the result and whether every program was accepted."""
     if quick:
-        workload = workload.resized(steps=3, batch=2)
+        workload = workload.small()
     rounds = _QUICK_ROUNDS if quick else _ROUNDS
     expected, records = compare(workload, programs(workload), rounds=rounds, say=_say)
     print("\n" + report.table(workload, records), flush=True)
     extra: dict[str, Any] = {"quick": quick, "plan": chosen_plan(workload)}
-    if workload.name == "W3" and not quick:
-        extra["memory"] = memory(workload)
+    if workload.name == "W3":
+        extra["memory"] = memory(workload.name, quick=quick)
         print(_memory_lines(extra["memory"]), flush=True)
     content = report.as_json(workload, expected, records, extra)
     return content, all(record.refused is None for record in records)
 
 
-def memory(workload: Workload) -> dict[str, Any]:
+def memory(workload: str, *, quick: bool) -> dict[str, Any]:
     """Peak memory of one gradient under both rules, each in its own process."""
-    _say(f"{workload.name}: peak memory, one process per rule")
-    found = {name: measure_apart(workload.name, name) for name in (BACKPROP, CHECKPOINTED)}
+    _say(f"{workload}: peak memory, one process per rule")
+    found = {name: measure_apart(workload, name, quick=quick) for name in (BACKPROP, CHECKPOINTED)}
     ratios = {}
     for key in ("temp_bytes", "rss_rise_bytes"):
         large, small = found[BACKPROP][key], found[CHECKPOINTED][key]

@@ -17,7 +17,7 @@ import jax
 
 from benchmarks.measure import arguments, compile_step
 from benchmarks.programs import programs
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,9 +40,8 @@ def reset_peak() -> bool:
     return True
 
 
-def measure_here(name: str, program: str) -> dict[str, int | None]:
+def measure_here(workload: Workload, program: str) -> dict[str, int | None]:
     """Compile and run one gradient in this process."""
-    workload = WORKLOADS[name]
     args = arguments(workload.draw(), "float32")
     compiled = compile_step(programs(workload)[program], args)
     jax.block_until_ready(args)
@@ -53,13 +52,14 @@ def measure_here(name: str, program: str) -> dict[str, int | None]:
     return {"temp_bytes": compiled.temp_bytes, "peak_rss_bytes": peak, "rss_rise_bytes": rise}
 
 
-def measure_apart(name: str, program: str) -> dict[str, int | None]:
-    """The same in a fresh process.
+def measure_apart(name: str, program: str, *, quick: bool) -> dict[str, int | None]:
+    """The same in a fresh process; `quick` takes the small workload of that name.
 
     Raises:
         RuntimeError: the process failed; its last lines are quoted.
     """
     command = [sys.executable, "-m", "benchmarks.memory", name, program]
+    command += ["--quick"] if quick else []
     environment = {**os.environ, "JAX_ENABLE_X64": "0"}
     done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -72,8 +72,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload", choices=list(WORKLOADS))
     parser.add_argument("program")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     chosen = parser.parse_args()
-    print(json.dumps(measure_here(chosen.workload, chosen.program)))
+    workload = WORKLOADS[chosen.workload]
+    print(json.dumps(measure_here(workload.small() if chosen.quick else workload, chosen.program)))
 
 
 if __name__ == "__main__":

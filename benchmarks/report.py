@@ -1,6 +1,7 @@
 """Records as a table on the screen and as JSON."""
 
 import json
+import math
 import os
 import platform
 import re
@@ -48,12 +49,7 @@ def as_json(
     return {
         "workload": workload.name,
         "title": workload.title,
-        "sizes": {
-            "wires": workload.wires,
-            "steps": workload.steps,
-            "batch": workload.batch,
-            "parameters": workload.parameters,
-        },
+        "sizes": workload.sizes,
         "dtype": "float32 / complex64",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -80,38 +76,46 @@ def ratios(records: Sequence[Record]) -> dict[str, dict[str, float]]:
 def table(workload: Workload, records: Sequence[Record]) -> str:
     """A plain table: one line per program."""
     against = ratios(records)
+    sizes = ", ".join(f"{name} {size}" for name, size in workload.sizes.items())
     head = f"{'program':<32}{'median ms':>11}{'best ms':>10}{'faster':>9}"
-    lines = [f"{workload.name}  {workload.title}"]
-    lines += [head + f"{'compile s':>11}{'temp MB':>9}{'value err':>11}{'grad err':>10}"]
-    for record in records:
-        assert record.check is not None
-        if record.refused:
-            lines.append(f"{record.name:<32}REFUSED: {record.refused}")
-            continue
-        ratio = against.get(record.name, {"median": 1.0})["median"]
-        times = (1e3 * (record.median_s or 0.0), 1e3 * (record.best_s or 0.0))
-        lines.append(
-            f"{record.name:<32}{times[0]:>11.2f}{times[1]:>10.2f}{ratio:>8.1f}x"
-            f"{record.trace_s + record.compile_s:>11.1f}{record.temp_bytes / 1e6:>9.1f}"
-            f"{record.check.value_error:>11.0e}{record.check.gradient_error:>10.0e}"
-        )
-    return "\n".join(lines)
+    head += f"{'compile s':>11}{'temp MB':>9}{'value err':>11}{'grad err':>10}"
+    lines = [_line(record, against.get(record.name)) for record in records]
+    return "\n".join([f"{workload.name}  {workload.title}; {sizes}", head, *lines])
+
+
+def _line(record: Record, ratio: dict[str, float] | None) -> str:
+    assert record.check is not None
+    if record.median_s is None or record.best_s is None:
+        return f"{record.name:<32}REFUSED: {record.refused}"
+    faster = "" if ratio is None else f"{ratio['median']:.1f}x"
+    return (
+        f"{record.name:<32}{1e3 * record.median_s:>11.2f}{1e3 * record.best_s:>10.2f}{faster:>9}"
+        f"{record.trace_s + record.compile_s:>11.1f}{record.temp_bytes / 1e6:>9.1f}"
+        f"{record.check.value_error:>11.0e}{record.check.gradient_error:>10.0e}"
+    )
 
 
 def write(folder: Path, name: str, content: dict[str, Any]) -> Path:
     """Write `folder/name.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     return path
 
 
 def _program(record: Record) -> dict[str, Any]:
     assert record.check is not None
-    return {
-        "value_error": record.check.value_error,
-        "gradient_error": record.check.gradient_error,
+    errors = (record.check.value_error, record.check.gradient_error)
+    value_error, gradient_error = (error if math.isfinite(error) else None for error in errors)
+    told = {
+        "value_error": value_error,
+        "gradient_error": gradient_error,
         "refused": record.refused,
+    }
+    if record.refused:
+        return told  # a wrong program has no time worth telling
+    return {
+        **told,
         "trace_s": record.trace_s,
         "compile_s": record.compile_s,
         "temp_bytes": record.temp_bytes,

@@ -30,7 +30,7 @@ class Workload:
 
     Arguments:
         name: "W1", "W2" or "W3".
-        title: one line for the table.
+        title: what kind of problem it is.
         family: "reset" (readout register A traced out and put back to |0> after every step) or
             "unitary" (RY, RZ and a ring of CNOTs; nothing is reset).
         wires: qubits.
@@ -68,9 +68,19 @@ class Workload:
         """All rotation angles (C order), then all ZZ angles (layers, pairs)."""
         return int(np.prod(self.rotations)) + self.layers * len(self.pairs)
 
-    def resized(self, *, steps: int, batch: int) -> "Workload":
-        """The same circuit on other data, without a golden loss."""
-        return replace(self, steps=steps, batch=batch, golden=None)
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the running time depends on."""
+        return {
+            "wires": self.wires,
+            "steps": self.steps,
+            "batch": self.batch,
+            "parameters": self.parameters,
+        }
+
+    def small(self) -> "Workload":
+        """A problem of the same kind that compiles in seconds, without a golden loss."""
+        return replace(self, wires=4, inputs=2, layers=1, steps=3, batch=2, golden=None)
 
     def draw(self) -> Numbers:
         """The data and parameters of this workload."""
@@ -83,7 +93,7 @@ class Workload:
 
 W1 = Workload(
     name="W1",
-    title="mixed state: 3 readout + 3 memory qubits, resets, T=20, B=32",
+    title="mixed state: the read-out register is reset after every step",
     family="reset",
     wires=6,
     inputs=3,
@@ -95,7 +105,7 @@ W1 = Workload(
 )
 W2 = Workload(
     name="W2",
-    title="pure state: 10 qubits, no reset, T=50, B=16",
+    title="pure state: nothing is reset",
     family="unitary",
     wires=10,
     inputs=2,
@@ -107,7 +117,7 @@ W2 = Workload(
 )
 W3 = Workload(
     name="W3",
-    title="long sequence: 8 qubits, no reset, T=784, B=8",
+    title="pure state, a long sequence",
     family="unitary",
     wires=8,
     inputs=2,

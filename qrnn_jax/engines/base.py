@@ -94,11 +94,12 @@ def complex_dtype(dtype: DTypeLike | None) -> np.dtype:
     x64 = jnp.result_type(float) == np.float64
     if dtype is None:
         return np.dtype(np.complex128 if x64 else np.complex64)
-    resolved = np.dtype(dtype)
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        resolved = None
     if resolved not in (np.complex64, np.complex128):
-        raise ValueError(
-            f"Argument `dtype` must be complex64 or complex128, but is {resolved.name}."
-        )
+        raise ValueError(f"Argument `dtype` must be complex64 or complex128, but is {dtype!r}.")
     if resolved == np.complex128 and not x64:
         raise ValueError(
             "Argument `dtype` must be complex64 while JAX's 64-bit types are off, but is "

@@ -17,13 +17,13 @@ class ConfigError(ValueError):
 
     Example:
         >>> from qrnn_jax.training.complaints import ConfigError
-        >>> str(ConfigError(["Setting `a` is unknown.", "Setting `b` is unknown."])).count("unknown")
-        2
+        >>> ConfigError("Setting `a` is unknown.", "Setting `b` is unknown.").lines[1]
+        'Setting `b` is unknown.'
     """
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
+        self.lines = lines
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import optax
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -22,7 +22,10 @@ from .sections import Choice, Section, cells, engines, gradients, one_of
 MAX_BYTES = 2**20
 
 if TYPE_CHECKING:
-    TaskChoice = CellChoice = EngineChoice = GradientChoice = Choice
+    TaskChoice: TypeAlias = Choice
+    CellChoice: TypeAlias = Choice
+    EngineChoice: TypeAlias = Choice
+    GradientChoice: TypeAlias = Choice
 else:
     TaskChoice = one_of(qj.tasks.TASKS)
     CellChoice = one_of(cells())
@@ -134,24 +137,23 @@ def make_config(settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> C
         ...             "optimizer": {"name": "bfgs"}, "training": {"steps": 10}}
         >>> make_config(settings, ["training.steps=20"]).training.steps
         20
-        >>> make_config(settings, ["training.steps=2.5"])
+        >>> make_config(settings, ["training.steps=2.5"])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        qrnn_jax.training.complaints.ConfigError: Setting `training.steps` must be a valid integer, but is 2.5.
+        qrnn_jax.training.complaints.ConfigError: Setting ...
     """
     changed = apply_overrides(settings, overrides)
     try:
         return Config.model_validate(changed)
     except ValidationError as error:
-        raise ConfigError(sentences(error, Config)) from None
+        raise ConfigError(*sentences(error, Config)) from None
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a TOML or JSON file of at most 1 MB, not yet validated.
 
     Raises:
-        ConfigError: another kind of file, too large, or not well-formed.
-        OSError: it cannot be read.
+        ConfigError: another kind of file, unreadable, too large, or not well-formed.
 
     Example:
         >>> import tempfile
@@ -166,12 +168,16 @@ def read_settings(path: Path) -> dict[str, Any]:
     readers = {".toml": tomllib.loads, ".json": json.loads}
     if path.suffix not in readers:
         raise ConfigError(
-            [f"File {path} must end in .toml or .json, but ends in {path.suffix!r}; try one of them."]
+            f"File {path} must end in .toml or .json, but ends in {path.suffix!r}; "
+            "try a preset's name."
         )
     try:
         found = readers[path.suffix](read_capped(path, MAX_BYTES).decode())
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"File {path} must be readable, but: {reason}; try a preset.") from None
     except (ValueError, RecursionError) as error:  # decoding and parsing errors are ValueErrors
-        raise ConfigError([f"File {path} must be {path.suffix[1:].upper()}, but: {error}"]) from None
+        raise ConfigError(f"File {path} must be {path.suffix[1:].upper()}, but: {error}") from None
     if not isinstance(found, dict):
-        raise ConfigError([f"File {path} must hold a table of settings, but is no JSON object."])
+        raise ConfigError(f"File {path} must hold a table of settings, but is no JSON object.")
     return found

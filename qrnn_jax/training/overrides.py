@@ -46,7 +46,7 @@ def _parse(text: str) -> tuple[list[str], Any]:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise ConfigError(
-            [f"Option `--set` must be like section.key=value, but is {text!r}; try training.seed=1."]
+            f"Option `--set` must be like section.key=value, but is {text!r}; try training.seed=1."
         )
     value = value.strip()
     try:
@@ -55,10 +55,10 @@ def _parse(text: str) -> tuple[list[str], Any]:
         if WORD.fullmatch(value):
             return path, value
         raise ConfigError(
-            [f"Option `--set {text}` must have a value in TOML's syntax, but: {error}"]
+            f"Option `--set {text}` must have a value in TOML's syntax, but: {error}"
         ) from None
     if list(found) != ["value"]:  # a line break let a second key in
-        raise ConfigError([f"Option `--set {text!r}` must have one value; try one `--set` each."])
+        raise ConfigError(f"Option `--set {text!r}` must have one value; try one `--set` each.")
     return path, found["value"]
 
 
@@ -69,7 +69,7 @@ def _replace(settings: dict[str, Any], path: list[str], value: Any) -> None:
         place = place.setdefault(name, {})
         if not isinstance(place, dict):
             raise ConfigError(
-                [f"Setting `{'.'.join(parents[:depth])}` must be a table, but is {place!r}."]
+                f"Setting `{'.'.join(parents[:depth])}` must be a table, but is {place!r}."
             )
     if last == "name" and place.get("name") != value:
         place.clear()

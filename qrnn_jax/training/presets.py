@@ -37,10 +37,8 @@ def preset(name: str) -> dict[str, Any]:
     """
     if name not in preset_names():
         raise ConfigError(
-            [
-                f"Preset must be known, or a file ending in .toml or .json, but is {name!r}; "
-                f"try {near(name, preset_names())}."
-            ]
+            f"Preset must be known, or a file ending in .toml or .json, but is {name!r}; "
+            f"try {near(name, preset_names())}."
         )
     return tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
 
@@ -49,7 +47,7 @@ def preset_or_file(name: str) -> dict[str, Any]:
     """The settings of a preset, or of a TOML or JSON file where the name ends like one.
 
     Raises:
-        ConfigError, OSError: as `preset` and `read_settings`.
+        ConfigError: as `preset` and `read_settings`.
 
     Example:
         >>> from qrnn_jax.training.presets import preset_or_file

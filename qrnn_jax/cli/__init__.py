@@ -1,0 +1,3 @@
+"""The command line: `qrnn-jax`, also `python -m qrnn_jax`."""
+
+from .main import main as main

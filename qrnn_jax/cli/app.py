@@ -1,0 +1,15 @@
+"""All commands in one application."""
+
+from __future__ import annotations
+
+import typer
+
+from .train import train
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app.command()(train)
+
+
+@app.callback()
+def qrnn_jax() -> None:
+    """Quantum recurrent neural networks in JAX: simulated, differentiated and trained."""

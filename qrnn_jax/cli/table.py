@@ -1,0 +1,87 @@
+"""The table at the end of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .progress import duration
+
+PREDICTORS = {
+    "model": "{cell} (this model)",
+    "linear_ar": "linear autoregression of order {order}",
+    "persistence": "persistence: next = present",
+    "variance": "mean of the test span (its variance)",
+}
+
+
+def print_summary(summary: dict[str, Any], out: Path) -> None:
+    """Print a summary's test errors as a table, and what else matters in sentences.
+
+    Arguments:
+        summary: what `train` returned.
+        out: the run folder.
+
+    Example:
+        >>> from qrnn_jax.cli.table import print_summary
+        >>> callable(print_summary)
+        True
+    """
+    console = Console(highlight=False)
+    console.print()
+    console.print(_table(summary))
+    for sentence in _sentences(summary):
+        console.print(sentence, soft_wrap=False)
+    console.print(f"Run folder: {out}", soft_wrap=True)
+
+
+def _table(summary: dict[str, Any]) -> Table:
+    """Predictors by rising test error; a column of scaled units where they differ."""
+    original, scaled = summary["test_mse"], summary["test_mse_scaled"]
+    both = original != scaled
+    table = Table(
+        title=f"{summary['task']['name']}: one step ahead, {summary['test_steps']} test steps",
+        title_style="bold",
+        title_justify="left",
+    )
+    table.add_column("predictor")
+    table.add_column("mean squared error", justify="right")
+    if both:
+        table.add_column("scaled", justify="right")
+    table.add_column("of variance", justify="right")
+    for name in sorted(original, key=original.__getitem__):
+        label = PREDICTORS[name].format(
+            cell=summary["cell"]["name"], order=summary["linear_ar_order"]
+        )
+        share = f"{100 * original[name] / original['variance']:.3g} %"
+        numbers = [_number(original[name]), *([_number(scaled[name])] if both else []), share]
+        table.add_row(label, *numbers, style="bold" if name == "model" else None)
+    return table
+
+
+def _sentences(summary: dict[str, Any]) -> list[str]:
+    selected, free = summary["selected"], summary["free_running"]
+    first, last = _number(summary["loss_initial"]), _number(summary["loss_final"])
+    times = f"compiled in {duration(summary['compile_s'])}, trained in"
+    found = [
+        summary["verdict"],
+        f"Training loss {first} -> {last} in {summary['steps']} steps; "
+        f"{times} {duration(summary['train_s'])}.",
+        f"Tested: the parameters of step {selected['step']} ({selected['by']}).",
+    ]
+    if summary["skipped_steps"]:
+        found.append(f"Skipped {summary['skipped_steps']} steps that were not finite.")
+    if free is not None:
+        error = _number(free["mse"])
+        found.append(f"Free-running over {free['steps']} steps: mean squared error {error}.")
+    if summary["shift_vs_autodiff_max_abs"] is not None:
+        error = f"{summary['shift_vs_autodiff_max_abs']:.1e}"
+        found.append(f"Parameter-shift gradient against autodiff, float64: differs by {error}.")
+    return found
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,117 @@
+"""`qrnn-jax train`: from a preset or a file to a trained run folder and a table."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .exit_codes import exit_codes, say
+from .signals import Signals
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PRESET|FILE]",
+        help="sunspots (the default), cosine, triangle, spin_chain, decreasing_triangle, or a TOML "
+        "or JSON file, such as the config.json of another run.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Run folder; by default runs/PRESET-TIME.", metavar="DIR", show_default=False
+    ),
+]
+Steps = Annotated[str | None, typer.Option(help="Training steps.", metavar="N", show_default=False)]
+Seed = Annotated[
+    str | None,
+    typer.Option(help="Of parameters and batches.", metavar="S", show_default=False),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Replace one setting, the value as in TOML: cell.memory=2, optimizer.name=bfgs. "
+        "Another name starts its section afresh. May be repeated.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def train(
+    source: Source = None,
+    out: Out = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    debug: Debug = False,
+) -> None:
+    """Train a recurrent quantum circuit on a series, test it, draw it.
+
+    Without arguments: on the yearly sunspot numbers. Ends with the test error beside those of
+    persistence, a linear autoregression and the variance.
+    """
+    with exit_codes(debug=debug), Signals() as signals:
+        from qrnn_jax.training.config import make_config
+        from qrnn_jax.training.recorder import Interrupted
+        from qrnn_jax.training.train import train as run
+
+        from .progress import reporting
+        from .table import print_summary
+
+        changes = [
+            *(overrides or []),
+            *_named("training.steps", steps),
+            *_named("training.seed", seed),
+        ]
+        config = make_config(_settings(source, out, resume=resume), changes)
+        folder = out or _default_folder(source)
+        say(_headline(config, folder))
+        try:
+            with reporting(config.training.steps, lambda: signals.received is not None) as reporter:
+                summary = run(config, folder, resume=resume, reporter=reporter)
+        except Interrupted as stop:
+            say(f"{stop} Try: qrnn-jax train --out {folder} --resume")
+            raise typer.Exit(signals.exit_code) from None
+        print_summary(summary, folder)
+
+
+def _settings(source: str | None, out: Path | None, *, resume: bool) -> dict[str, Any]:
+    """What was named, else the run to go on with, else the default."""
+    from qrnn_jax.training.complaints import ConfigError
+    from qrnn_jax.training.config import read_settings
+    from qrnn_jax.training.presets import DEFAULT, preset_or_file
+
+    if resume and out is None:
+        raise ConfigError("Option `--resume` must come with `--out`, the folder to go on with.")
+    if resume and source is None and out is not None and (out / "config.json").exists():
+        return read_settings(out / "config.json")
+    return preset_or_file(source or DEFAULT)
+
+
+def _named(setting: str, value: str | None) -> list[str]:
+    return [] if value is None else [f"{setting}={value}"]
+
+
+def _default_folder(source: str | None) -> Path:
+    from qrnn_jax.training.presets import DEFAULT
+
+    return Path("runs") / f"{Path(source or DEFAULT).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _headline(config: Any, folder: Path) -> str:
+    training = config.training
+    return (
+        f"Training {config.cell.name} on {config.task.name} for {training.steps} steps "
+        f"in {training.precision}, in {folder}"
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from benchmarks.workloads import Workload
@@ -37,7 +38,7 @@ def rzz(angle: Array) -> Array:
     return jnp.diag(diagonal).reshape(2, 2, 2, 2)
 
 
-CNOT = jnp.eye(4)[jnp.array([0, 1, 3, 2])].reshape(2, 2, 2, 2)
+CNOT = np.eye(4)[[0, 1, 3, 2]].reshape(2, 2, 2, 2)
 
 
 def apply(gate: Array, tensor: Array, axes: tuple[int, ...]) -> Array:
@@ -59,7 +60,7 @@ def unitary_loss(workload: Workload) -> Loss:
                 psi = apply(ry(angles[layer, q, 0]), psi, (q,))
                 psi = apply(rz(angles[layer, q, 1]), psi, (q,))
             for q in range(n):
-                psi = apply(CNOT.astype(psi.dtype), psi, (q, (q + 1) % n))
+                psi = apply(jnp.asarray(CNOT, psi.dtype), psi, (q, (q + 1) % n))
         probabilities = (jnp.abs(psi) ** 2).reshape(2, -1).sum(axis=1)
         return psi, probabilities[0] - probabilities[1]
 

@@ -85,8 +85,10 @@ def table(workload: Workload, records: Sequence[Record]) -> str:
 
 def _line(record: Record, ratio: dict[str, float] | None) -> str:
     assert record.check is not None
-    if record.median_s is None or record.best_s is None:
+    if record.refused is not None:
         return f"{record.name:<32}REFUSED: {record.refused}"
+    assert record.median_s is not None
+    assert record.best_s is not None
     faster = "" if ratio is None else f"{ratio['median']:.1f}x"
     return (
         f"{record.name:<32}{1e3 * record.median_s:>11.2f}{1e3 * record.best_s:>10.2f}{faster:>9}"

@@ -80,7 +80,7 @@ class Workload:
 
     def small(self) -> "Workload":
         """A problem of the same kind that compiles in seconds, without a golden loss."""
-        return replace(self, wires=4, inputs=2, layers=1, steps=3, batch=2, golden=None)
+        return replace(self, wires=3, inputs=2, layers=1, steps=3, batch=2, golden=None)
 
     def draw(self) -> Numbers:
         """The data and parameters of this workload."""

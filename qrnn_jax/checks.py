@@ -13,6 +13,15 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.engines import AbstractPlan
 
 
+def check_cell(cell: AbstractCell) -> None:
+    """Refuse what is no cell, before one of its methods is missed."""
+    if not isinstance(cell, AbstractCell):
+        raise TypeError(
+            f"Argument `cell` must be a cell, but is {type(cell).__name__}; "
+            "try `qj.CircuitCell(circuit, observables)`."
+        )
+
+
 def check_inputs(cell: AbstractCell, xs: ArrayLike) -> Array:
     """Shapes always; values where they are concrete."""
     array = xs if isinstance(xs, Array) else np.asarray(xs)
@@ -50,7 +59,7 @@ def _check_values(values: np.ndarray, domain: tuple[float, float]) -> None:
 
 @lru_cache(maxsize=256)
 def _expected_params(cell: AbstractCell) -> tuple[Any, tuple[tuple[int, ...], ...]]:
-    shapes = jax.eval_shape(cell.init, jax.random.key(0))
+    shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0)))  # adds nothing to a trace
     return jax.tree.structure(shapes), tuple(leaf.shape for leaf in jax.tree.leaves(shapes))
 
 
@@ -67,6 +76,8 @@ def check_params(cell: AbstractCell, params: Any) -> None:
                 f"Argument `params` must have leaves of shapes {list(shapes)}, but one has shape "
                 f"{jnp.shape(leaf)}; try `cell.init(jax.random.key(0))`, `jax.vmap` for batches."
             )
+        if jnp.iscomplexobj(leaf):
+            raise ValueError("Argument `params` must have real leaves, but one is complex.")
 
 
 def check_carry(plan: AbstractPlan, carry: ArrayLike) -> Array:

@@ -11,7 +11,7 @@ from jax.experimental import checkify
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_carry, check_inputs, check_params
+from qrnn_jax.checks import check_carry, check_cell, check_inputs, check_params
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractPlan, DensityMatrix, StateVector
 from qrnn_jax.engines.base import real_dtype
@@ -129,6 +129,7 @@ def simulate(
 
     Source: Takaki et al., Phys. Rev. A 103, 052414 (2021).
     """
+    check_cell(cell)
     xs = check_inputs(cell, xs)
     check_params(cell, params)
     plan = plan_for(cell, engine)
@@ -247,7 +248,7 @@ def _simulate(
     dtype = real_dtype(plan.dtype)
     low, high = cell.domain()
     checkify.debug_check(
-        jnp.all((xs >= low) & (xs <= high)),
+        jnp.all(jnp.isfinite(xs) & (xs >= low) & (xs <= high)),
         "Argument `xs` must be finite and within the cell's domain, but is not.",
     )
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)

@@ -14,7 +14,7 @@ from .signals import Signals
 Source = Annotated[
     str | None,
     typer.Argument(
-        metavar="[PRESET|FILE]",
+        metavar="PRESET|FILE",
         help="sunspots (the default), cosine, triangle, spin_chain, decreasing_triangle, or a TOML "
         "or JSON file, such as the config.json of another run.",
         show_default=False,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,12 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def set_title(figure: Figure, title: str, **place: Any) -> None:
+    """A title above the panels, broken into lines that fit the figure."""
+    letters = max(40, int(11 * figure.get_figwidth()))
+    figure.suptitle(textwrap.fill(title, letters), fontsize=11, **place)
 
 
 def new_axes(figure: Figure, rows: int) -> list[Axes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import qrnn_jax as qj
 
-from ._picture import DPI, PIXELS, save
+from ._picture import DPI, PIXELS, save, set_title
 
 
 def circuit(circuit: qj.Circuit, path: Path | str, *, title: str) -> None:
@@ -16,7 +16,7 @@ def circuit(circuit: qj.Circuit, path: Path | str, *, title: str) -> None:
         circuit: the step.
         path: of the PNG file, at 150 dots per inch (fewer for a picture of more than 32768 pixels);
             replaced at once, never half written. Its size follows from the circuit.
-        title: one line.
+        title: one or two sentences.
 
     Raises:
         OSError: the file cannot be written.
@@ -34,6 +34,7 @@ def circuit(circuit: qj.Circuit, path: Path | str, *, title: str) -> None:
     """
     figure = circuit.draw("mpl")
     assert not isinstance(figure, str)
-    figure.suptitle(title, y=1.0, verticalalignment="bottom")  # above, never over the drawing
+    # above, never over the drawing
+    set_title(figure, title, y=1.0, verticalalignment="bottom")
     longer = float(max(figure.get_size_inches()))
     save(figure, path, dpi=min(DPI, PIXELS / longer), tight=True)

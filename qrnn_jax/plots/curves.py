@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._picture import BLUE, GREY, ORANGE, RED, column, line, logarithmic, new_axes, new_figure, save
+from ._picture import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    column,
+    line,
+    logarithmic,
+    new_axes,
+    new_figure,
+    save,
+    set_title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +35,7 @@ def curves(rows: Sequence[Mapping[str, Any]], path: Path | str, *, title: str) -
             where some rows have one, and `used`, False where a step was skipped (marked by a
             cross). A value that is missing, null or not above 0 leaves a gap.
         path: of the PNG file, 1050 x 720 pixels; replaced at once, never half written.
-        title: one line.
+        title: one or two sentences.
 
     Raises:
         OSError: the file cannot be written.
@@ -44,7 +56,7 @@ def curves(rows: Sequence[Mapping[str, Any]], path: Path | str, *, title: str) -
     )
     figure = new_figure(7.0, 4.8)
     upper, lower = new_axes(figure, 2)
-    figure.suptitle(title)
+    set_title(figure, title)
     line(upper, steps, loss, color=BLUE, linewidth=1.4, label="training")
     if np.isfinite(validation).any():
         known = np.isfinite(validation)

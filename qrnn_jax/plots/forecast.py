@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._picture import BLUE, GREY, RED, column, line, new_axes, new_figure, save
+from ._picture import BLUE, GREY, RED, column, line, new_axes, new_figure, save, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def forecast(
         truth, one_step, free_running: (N,), in original units; NaN where there is no value.
         split: the time at which testing starts; or name -> start of each part, in order, for
             example {"training": 1700, "validation": 1921, "test": 1956}.
-        title: one line.
+        title: one or two sentences.
         units: label of the vertical axis.
         time_label: label of the horizontal axis.
 
@@ -60,7 +60,7 @@ def forecast(
     x, *values = _columns(series)
     figure = new_figure(9.0, 4.2)
     (axes,) = new_axes(figure, 1)
-    figure.suptitle(title)
+    set_title(figure, title)
     styles = (
         {"color": "0.72", "linewidth": 3.0, "label": "true values"},
         {"color": BLUE, "linewidth": 1.2, "label": "predicted one step ahead"},

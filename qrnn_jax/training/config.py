@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -51,13 +52,21 @@ class OptimizerSection(Section):
 
     def build(self) -> optax.GradientTransformationExtraArgs:
         """The optimizer itself."""
-        options = self.__pydantic_extra__
-        return make_optimizer(self.name, learning_rate=self.learning_rate, **options)
+        options = tuple(self.__pydantic_extra__.items())
+        return _make_optimizer(self.name, self.learning_rate, options)
 
     @model_validator(mode="after")
     def _check(self) -> OptimizerSection:
         self.build()
         return self
+
+
+@lru_cache(maxsize=64)
+def _make_optimizer(
+    name: str, learning_rate: float | None, options: tuple[tuple[str, float], ...]
+) -> optax.GradientTransformationExtraArgs:
+    """The same object for the same settings: then a second run in a process compiles nothing."""
+    return make_optimizer(name, learning_rate=learning_rate, **dict(options))
 
 
 class TrainingSection(Section):

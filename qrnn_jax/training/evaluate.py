@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpy.typing import NDArray
 
 import qrnn_jax as qj
@@ -70,20 +72,21 @@ def make_predictor(experiment: Experiment) -> Predictor:
     padded = [_padded(windows.inputs, longest) for windows in splits.values()]
     inputs = jnp.asarray(np.concatenate(padded), jnp.result_type(float))
 
-    @jax.jit
-    def compiled(params: Any, inputs: jax.Array) -> jax.Array:
-        return predict(experiment.cell, params, inputs, engine=experiment.engine)
-
     def predictor(params: Any) -> dict[str, FloatArray]:
-        outputs = np.asarray(compiled(params, inputs), np.float64)
+        outputs = _predict(experiment.cell, experiment.engine, params, inputs)
         ends = np.cumsum([len(windows) for windows in splits.values()])
-        parts = np.split(outputs, ends[:-1])
+        parts = np.split(np.asarray(outputs, np.float64), ends[:-1])
         return {
             name: part[:, : windows.inputs.shape[1]]
             for (name, windows), part in zip(splits.items(), parts, strict=True)
         }
 
     return predictor
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _predict(cell: qj.AbstractCell, engine: qj.AbstractEngine, params: Any, inputs: Array) -> Array:
+    return predict(cell, params, inputs, engine=engine)
 
 
 def masked_loss(windows: qj.tasks.Windows, predictions: FloatArray) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 import qrnn_jax as qj
 
@@ -42,15 +44,20 @@ def shift_vs_autodiff(
     with jax.enable_x64(True):
         exact = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), params)
         batch = _few(windows)
+        shifted = _gradient(cell, qj.ParameterShift(), exact, batch)
+        differences = jax.tree.map(
+            jnp.subtract, shifted, _gradient(cell, qj.Backprop(), exact, batch)
+        )
+        sizes = [jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(differences)]
+        return float(max(sizes))
 
-        def gradient(rule: qj.AbstractGradient) -> Any:
-            def loss(params: Any) -> jax.Array:
-                return mean_squared_error(cell, params, batch, gradient=rule)
 
-            return jax.jit(jax.grad(loss))(exact)
+@partial(jax.jit, static_argnums=(0, 1))
+def _gradient(cell: qj.AbstractCell, rule: qj.AbstractGradient, params: Any, batch: Batch) -> Any:
+    def loss(params: Any) -> Array:
+        return mean_squared_error(cell, params, batch, gradient=rule)
 
-        pairs = jax.tree.map(jnp.subtract, gradient(qj.ParameterShift()), gradient(qj.Backprop()))
-        return float(max(jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(pairs)))
+    return jax.grad(loss)(params)
 
 
 def _few(windows: qj.tasks.Windows) -> Batch:

@@ -11,14 +11,11 @@ import qrnn_jax as qj
 from tests.helpers import random_cell, random_inputs
 
 STEPS = 3
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""Options for programs that run once: they compile about five times faster."""
-
 SOME_CIRCUITS = [("noisy", seed) for seed in range(100, 104)] + [("reset", 104), ("unitary", 105)]
 SOME_CELLS = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
-    "emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
+    "emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=0, ansatz="EMCZ3"),
 }
 
 

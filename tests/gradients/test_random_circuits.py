@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from tests.gradients.jacobians import QUICK, STEPS, distance, outputs_and_jacobians, size
-from tests.helpers import random_cell, random_inputs
+from tests.gradients.jacobians import STEPS, distance, outputs_and_jacobians, size
+from tests.helpers import quick_jit, random_cell, random_inputs
 
 NOISY = [("noisy", seed) for seed in range(51) if seed != 31]  # 31 reads before its first angle
 CHANNELS = {"Depolarizing", "AmplitudeDamping", "PhaseDamping", "BitFlip"}
@@ -32,7 +32,7 @@ def test_parameter_shift_equals_backprop(kind, seed):
     exact = outputs_and_jacobians(cell, qj.Backprop(), jax.jacfwd)
     shifted = outputs_and_jacobians(cell, qj.ParameterShift(), jax.jacrev)
 
-    @jax.jit(compiler_options=QUICK)
+    @quick_jit
     def both(weights, data):
         return exact(weights, data), shifted(weights, data)
 
@@ -58,7 +58,7 @@ def test_parameter_shift_equals_central_differences(kind, seed):
         _, jacobians = outputs_and_jacobians(cell, qj.ParameterShift())(weights, data_)
         return jacobians
 
-    @jax.jit(compiler_options=QUICK)
+    @quick_jit
     def both(point):
         moves = step * np.eye(len(point))
         ends = jax.vmap(outputs)(jnp.concatenate([point + moves, point - moves]))
@@ -80,7 +80,9 @@ def test_the_circuits_hold_what_they_should():
         found["reset"] += "Reset" in names
         found["noise"] += bool(names & CHANNELS)
         found["repeated weight"] += max(uses.values()) > 1
-        found["data-scaled weight"] += any(t.weight is not None and t.data is not None for t in terms)
+        found["data-scaled weight"] += any(
+            t.weight is not None and t.data is not None for t in terms
+        )
         found["controlled rotation"] += bool(names & {"CRX", "CRY", "CRZ"})
         found["U3"] += "U3" in names
         found["gates behind the read-out"] += circuit.read_index < len(circuit.operations) - 1

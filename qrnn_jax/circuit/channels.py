@@ -44,6 +44,11 @@ class AbstractStrengthChannel(AbstractChannel):
         object.__setattr__(self, "strength", slot)
 
 
+def _checked(strength: Array) -> Array:
+    """The strength, NaN where it is no probability: a traced value cannot raise."""
+    return jnp.where((strength >= 0) & (strength <= 1), strength, jnp.nan)
+
+
 class AbstractPauliChannel(AbstractStrengthChannel):
     """A random Pauli matrix: affine in its probabilities, so every derivative is exact."""
 
@@ -60,7 +65,7 @@ class AbstractPauliChannel(AbstractStrengthChannel):
         )
 
     def superoperator(self, *strengths: Array) -> Array:
-        weights = self.probabilities(*strengths)
+        weights = self.probabilities(_checked(*strengths))
         squares = [np.kron(PAULI_MATRICES[p], PAULI_MATRICES[p].conj()) for p in self.letters]
         return sum(w * complex_like(square, w) for w, square in zip(weights, squares))  # type: ignore[return-value]
 
@@ -76,7 +81,7 @@ class AbstractDamping(AbstractStrengthChannel):
         return jnp.stack([keep + 0j, jnp.sqrt(strength) * complex_like(self.jump, strength)])
 
     def superoperator(self, *strengths: Array) -> Array:
-        (strength,) = strengths
+        strength = _checked(*strengths)
         coherence = safe_sqrt(1 - strength)  # its slope diverges at 1: taken just inside
         keep = jnp.diag(jnp.stack([jnp.ones_like(strength), coherence, coherence, 1 - strength]))
         return keep + strength * complex_like(np.kron(self.jump, self.jump), strength)

@@ -56,12 +56,14 @@ class DensityMatrix(AbstractEngine):
 def _plan(
     circuit: Circuit, observables: tuple[AbstractObservable, ...], dtype: np.dtype
 ) -> AbstractPlan:
+    what = f"a density matrix of {circuit.wires} qubits"
+    # the least it can be; only then may a plan look at the gates' matrices
+    check_memory(2 ** (circuit.wires + len(circuit.memory_wires)), dtype, what)
     plan = KrausPlan(circuit, observables, dtype)
     blocked = kraus_refusal(circuit) is not None
     # 4**n entries, except for Kraus blocks that vary: they are built for the memory's columns only
     columns = len(circuit.memory_wires) if not blocked and plan.body_varies else circuit.wires
-    entries = 2 ** (circuit.wires + columns)
-    check_memory(entries, dtype, f"a density matrix of {circuit.wires} qubits")
+    check_memory(2 ** (circuit.wires + columns), dtype, what)
     if blocked:
         return DensePlan(circuit, observables, dtype)
     return TransferPlan(plan) if prefers_transfer(plan) else plan

@@ -250,6 +250,16 @@ def test_series_of_other_shapes_are_refused(wrong, message):
         draw_forecast(None, **wrong)
 
 
+def test_a_long_title_is_broken_into_lines_within_the_picture(figure):
+    drawn = figure("forecast", None, title="Some words that describe the series. " * 5)
+    drawn.canvas.draw()
+    (title,) = [text for text in drawn.texts if "describe" in text.get_text()]
+    box, page = title.get_window_extent(), drawn.bbox
+    assert page.x0 < box.x0 < box.x1 < page.x1
+    assert box.y1 <= page.y1
+    assert box.y0 > drawn.axes[0].get_window_extent().y1
+
+
 # circuit
 
 

@@ -133,7 +133,7 @@ def test_bad_forecast_lengths_are_named(steps: object) -> None:
 
 def test_a_forecast_that_cannot_feed_back_is_named() -> None:
     cell = random_cell(1, kind="unitary", gates=1)
-    with pytest.raises(ValueError, match=r"feed as many outputs back as there are inputs.*6 outp"):
+    with pytest.raises(ValueError, match=r"feed back as many outputs as there are inputs.*6 outp"):
         qj.forecast(cell, *cell_inputs(cell, 1), 3)
 
 

@@ -39,9 +39,9 @@ BAD = {
     "optimizer.learning_rate=nan": "`optimizer.learning_rate` must be a finite number, but is nan.",
     "optimizer.learning_rate=-1": "`optimizer.learning_rate` must be greater than 0, but is -1.",
     "optimizer.b1=nan": "Setting `optimizer.b1` must be a finite number, but is nan.",
-    "optimizer.b3=0.5": "Setting `optimizer`: Optimizer `adam` must get options that it has, but `b3`",
-    "optimizer.name=adm": "Setting `optimizer.name` must be one that optax has, but is 'adm'; try 'a",
-    "optimizer.name=sgd": "Setting `optimizer`: Optimizer `sgd` must get `learning_rate`, but it is",
+    "optimizer.b3=0.5": "Setting `optimizer`: Optimizer `adam` must get options that it has, but",
+    "optimizer.name=adm": "Setting `optimizer.name` must be one that optax has, but is 'adm'; try",
+    "optimizer.name=sgd": "Setting `optimizer`: Optimizer `sgd` must get `learning_rate`, but it",
     "engine.name=GPU": "Setting `engine.name` must be known, but is 'GPU'; try `auto`, `DensityMat",
     "gradient={name='ParameterShift', chunk=0}": "`gradient.chunk` must be an integer of 1 or more",
     "output.checkpoint_seconds=-1": "must be greater than or equal to 0, but is -1.",
@@ -126,11 +126,15 @@ SECTIONS = st.dictionaries(
 def test_nonsense_is_refused_in_sentences(nonsense: dict) -> None:
     if isinstance(nonsense.get("task"), dict):
         nonsense["task"].pop("steps", None)  # an enormous series is no nonsense
+    assert all(line.startswith("Setting `") for line in complaints(nonsense))
+
+
+def complaints(nonsense: dict) -> tuple[str, ...]:
     try:
         make_config(nonsense)
     except ConfigError as error:
-        assert error.lines
-        assert all(line.startswith("Setting `") for line in error.lines)
+        return error.lines
+    return ()
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -1,4 +1,4 @@
-"""Whole experiments: honest numbers in the summary, selection, evaluation, refusals before files."""
+"""Whole experiments: honest numbers in the summary, selection, refusals before any file."""
 
 import json
 from pathlib import Path
@@ -14,13 +14,13 @@ from qrnn_jax.training.complaints import ConfigError
 from qrnn_jax.training.evaluate import equal_order, evaluate, make_predictor, masked_loss, verdict
 from qrnn_jax.training.experiment import prepare
 from qrnn_jax.training.free_running import free_run, is_one_series, predicted_rows
+from qrnn_jax.training.pictures import draw_pictures
 from qrnn_jax.training.shift_check import shift_vs_autodiff
 from qrnn_jax.training.train import train
-from tests.training.tiny_run import contents, newest, tiny
+from tests.training.tiny_run import SUNSPOTS, contents, newest, tiny
 
 KEYS = {"task", "cell", "engine", "gradient", "steps", "loss_initial", "loss_final", "test_mse"}
 KEYS |= {"shift_vs_autodiff_max_abs", "compile_s", "train_s", "versions", "seed"}
-SUNSPOTS = ("task={name='sunspots'}", "training.steps=20")
 
 
 def restored(config, folder: Path):
@@ -33,7 +33,7 @@ def restored(config, folder: Path):
 def sunspots(tmp_path_factory: pytest.TempPathFactory):
     """A short run on the sunspots: (config, folder, summary)."""
     folder = tmp_path_factory.mktemp("sunspots") / "run"
-    config = tiny(*SUNSPOTS, "output.pictures=true", "training.precision=float64")
+    config = tiny(*SUNSPOTS, "training.steps=20", "output.pictures=true")
     return config, folder, train(config, folder)
 
 
@@ -119,7 +119,7 @@ def test_nothing_of_the_test_span_reaches_training() -> None:
 
 def test_selection_by_validation_keeps_the_best_look(tmp_path: Path) -> None:
     # a rate so large that the loss jumps about
-    changes = [*SUNSPOTS, "training.steps=60", "optimizer.learning_rate=0.7"]
+    changes = [*SUNSPOTS, "training.steps=60", "optimizer.learning_rate=0.5"]
     config = tiny(*changes, "training.select=validation")
     summary = train(config, tmp_path / "best")
     rows = training.read_metrics(tmp_path / "best" / "metrics.jsonl")
@@ -144,10 +144,8 @@ def test_the_seed_decides_the_start_and_nothing_else_does(tmp_path: Path) -> Non
 
 
 def test_batches_and_precision_are_obeyed(tmp_path: Path) -> None:
-    config = tiny(*SUNSPOTS, "training.batch=41", "training.precision=float64", "training.steps=3")
-    whole = tiny(*SUNSPOTS, "training.precision=float64", "training.steps=3")
-    train(config, tmp_path / "batch")
-    train(whole, tmp_path / "whole")
+    train(tiny(*SUNSPOTS, "training.batch=41", "training.steps=3"), tmp_path / "batch")
+    train(tiny(*SUNSPOTS, "training.steps=3"), tmp_path / "whole")
     losses = [
         [row["loss"] for row in training.read_metrics(tmp_path / name / "metrics.jsonl")]
         for name in ("batch", "whole")
@@ -216,29 +214,28 @@ def test_which_tasks_are_one_series() -> None:
 
 
 def test_windows_that_are_no_series_give_a_picture_of_the_test_steps(tmp_path: Path) -> None:
-    changes = ["task={name='decreasing_triangle'}", "training.steps=2", "output.pictures=true"]
     cell = "cell={name='Viqueira', exchange=1, memory=1, layers=1, uploads=1}"
-    summary = train(tiny(*changes, cell), tmp_path / "run")
-    assert summary["free_running"] is None
-    assert summary["test_steps"] == 50
-    assert (tmp_path / "run" / "forecast.png").stat().st_size > 10_000
+    experiment = prepare(tiny("task={name='decreasing_triangle'}", cell))
+    with training.RunFolder(tmp_path) as folder:
+        training.append_metrics(folder.metrics, [{"step": 1, "loss": 0.5, "gradient_norm": 0.1}])
+        targets = {name: windows.targets for name, windows in experiment.splits.items()}
+        draw_pictures(experiment, folder, targets, free_run(experiment, None))
+    assert (tmp_path / "forecast.png").stat().st_size > 10_000
 
 
 def test_the_shift_check_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, windows = qj.cells.Takaki(inputs=1, memory=2, depth=1, seed=5), tasks.cosine().train
-    params = cell.init(jax.random.key(0))
-    assert shift_vs_autodiff(cell, params, windows) < 1e-13
-    backprop = qj.Backprop.differentiate
+    windows = tasks.cosine().train
+    right, spoiled = (qj.cells.Takaki(inputs=1, memory=1, depth=1, seed=seed) for seed in (5, 6))
+    params = right.init(jax.random.key(0))
+    assert shift_vs_autodiff(right, params, windows) < 1e-13
+    differentiate = qj.ParameterShift.differentiate
 
     def wrong(self, expectations):
-        exact = backprop(self, expectations)
-        return lambda weights, data, state: exact(0.5 * weights, data, state)
+        function = differentiate(self, expectations)
+        return lambda weights, data, state: function(0.5 * weights, data, state)
 
-    monkeypatch.setattr(qj.Backprop, "differentiate", wrong)
-    jax.clear_caches()
-    found = shift_vs_autodiff(cell, params, windows)
-    jax.clear_caches()
-    assert found > 1e-3
+    monkeypatch.setattr(qj.ParameterShift, "differentiate", wrong)  # traced for no other cell
+    assert shift_vs_autodiff(spoiled, params, windows) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -250,8 +247,8 @@ def test_the_shift_check_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) 
         ),
         (["training.select=validation"], r"must be 'last' for a task without validation windows"),
         (
-            [*SUNSPOTS, "training.select=validation", "training.validate_every=21"],
-            r"`training.validate_every` must be at most `training.steps`, 20, .* but is 21; try 20",
+            [*SUNSPOTS, "training.select=validation", "training.validate_every=41"],
+            r"`training.validate_every` must be at most `training.steps`, 40, .* but is 41; try 40",
         ),
         (
             ["engine={name='DensityMatrix', dtype='complex128'}"],

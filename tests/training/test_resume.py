@@ -9,9 +9,9 @@ from qrnn_jax import training
 from qrnn_jax.training.complaints import ConfigError
 from qrnn_jax.training.recorder import Interrupted, Silent
 from qrnn_jax.training.train import train
-from tests.training.tiny_run import contents, newest, tiny
+from tests.training.tiny_run import SUNSPOTS, contents, newest, tiny
 
-SUNSPOTS = ("task={name='sunspots'}", "training.batch=41", "training.select=validation")
+BATCHES = (*SUNSPOTS, "training.batch=41", "training.select=validation")
 
 
 class StopAt(Silent):
@@ -29,7 +29,8 @@ class StopAt(Silent):
         self.reached = step
 
     def stopping(self):
-        return self.reached >= self.step or bool(self.stages) and self.stages[-1] == self.before
+        stage = self.stages[-1] if self.stages else None
+        return self.reached >= self.step or stage == self.before
 
 
 def stop(config, folder: Path, step: int, *, resume: bool = False) -> int:
@@ -44,7 +45,7 @@ def stop(config, folder: Path, step: int, *, resume: bool = False) -> int:
 def whole(tmp_path_factory: pytest.TempPathFactory):
     """An uninterrupted run: (config, folder, summary)."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    config = tiny(*SUNSPOTS)
+    config = tiny(*BATCHES)
     return config, folder, train(config, folder)
 
 
@@ -66,7 +67,7 @@ def test_metrics_after_the_checkpoint_are_dropped(whole, tmp_path: Path) -> None
     folder = tmp_path / "run"
     step = stop(config, folder, 9)
     with open(folder / "metrics.jsonl", "a") as file:  # as after a crash between two checkpoints
-        file.write('{"step": %d, "loss": 0.5}\n{"st' % (step + 1))
+        file.write(f'{{"step": {step + 1}, "loss": 0.5}}\n{{"st')
     train(config, folder, resume=True)
     assert (folder / "metrics.jsonl").read_bytes() == (reference / "metrics.jsonl").read_bytes()
 
@@ -86,7 +87,7 @@ def test_a_stop_after_training_loses_nothing(whole, tmp_path: Path) -> None:
 def test_more_steps_are_the_same_as_more_steps_at_once(whole, tmp_path: Path) -> None:
     config, reference, _ = whole
     folder = tmp_path / "run"
-    train(tiny(*SUNSPOTS, "training.steps=25"), folder)
+    train(tiny(*BATCHES, "training.steps=25"), folder)
     train(config, folder, resume=True)
     assert newest(folder)["sha256"] == newest(reference)["sha256"]
     assert json.loads((folder / "config.json").read_text())["training"]["steps"] == 40
@@ -127,20 +128,18 @@ def test_other_settings_are_refused(whole, change: str, message: str) -> None:
     _, folder, _ = whole
     before = contents(folder)
     with pytest.raises(ConfigError, match=message):
-        train(tiny(*SUNSPOTS, change), folder, resume=True)
+        train(tiny(*BATCHES, change), folder, resume=True)
     assert contents(folder) == before
 
 
 def test_another_model_is_refused_by_its_leaves(whole) -> None:
     _, folder, _ = whole
     before = contents(folder)
-    with pytest.raises(
-        training.CheckpointMismatch, match=r"params\['angles'\]: expected float32"
-    ) as e:
-        train(tiny(*SUNSPOTS, "cell.depth=2"), folder, resume=True)
-    assert "[2, 2, 3], found float32[1, 2, 3]" in str(e.value)
-    with pytest.raises(training.CheckpointMismatch, match="expected float64"):
-        train(tiny(*SUNSPOTS, "training.precision=float64"), folder, resume=True)
+    leaf = r"params\['angles'\]: expected float64\[2, 2, 3\], found float64\[1, 2, 3\]"
+    with pytest.raises(training.CheckpointMismatch, match=leaf):
+        train(tiny(*BATCHES, "cell.depth=2"), folder, resume=True)
+    with pytest.raises(training.CheckpointMismatch, match="expected float32"):
+        train(tiny(*BATCHES, "training.precision=float32"), folder, resume=True)
     assert contents(folder) == before
 
 

@@ -90,6 +90,15 @@ def test_a_nan_loss_is_skipped(fragile):
     assert counters(state) == (1, 1, 1)
 
 
+def test_a_nan_gradient_is_skipped_even_if_the_optimizer_would_hide_it():
+    optimizer = optax.chain(optax.zero_nans(), optax.sgd(0.1))
+    state = training.init_state(START, optimizer)
+    state, metrics = jitted(optimizer, cell=Fragile())(state, BAD_BATCH)
+    assert not bool(metrics.used)
+    assert same_bits(state.params, START)
+    assert counters(state) == (1, 1, 1)
+
+
 @pytest.mark.parametrize("size", [np.nan, np.inf, 1e16])
 def test_meaningless_new_parameters_are_skipped(size):
     """Above 4.5e15 neighbouring float64 numbers lie 1 apart: no angle any more."""

@@ -15,6 +15,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+SUNSPOTS = ("task={name='sunspots'}", "training.precision=float64")
+
+
 def tiny(*overrides: str) -> Config:
     """The tiny configuration with some settings replaced."""
     return make_config(SETTINGS, overrides)

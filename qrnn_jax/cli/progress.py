@@ -34,14 +34,26 @@ def reporting(steps: int, stopping: Callable[[], bool]) -> Iterator[Reporter]:
     if not console.is_terminal:
         yield PlainReporter(steps, stopping)
         return
+    with bar(console) as progress:
+        yield BarReporter(progress, steps, stopping)
+
+
+def bar(console: Console) -> Progress:
+    """A bar that vanishes when done.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from qrnn_jax.cli.progress import bar
+        >>> bar(Console()).finished
+        True
+    """
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[numbers]}"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield BarReporter(progress, steps, stopping)
+    return Progress(*columns, console=console, transient=True)
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAVY
 from rich.console import Console
 from rich.table import Table
 
@@ -12,9 +13,9 @@ from .progress import duration
 
 PREDICTORS = {
     "model": "{cell} (this model)",
-    "linear_ar": "linear autoregression of order {order}",
+    "linear_ar": "linear autoregression, order {order}",
     "persistence": "persistence: next = present",
-    "variance": "mean of the test span (its variance)",
+    "variance": "mean of the test span",
 }
 
 
@@ -43,15 +44,15 @@ def _table(summary: dict[str, Any]) -> Table:
     original, scaled = summary["test_mse"], summary["test_mse_scaled"]
     both = original != scaled
     table = Table(
-        title=f"{summary['task']['name']}: one step ahead, {summary['test_steps']} test steps",
+        title=f"{summary['task']['name']}: one step ahead, mean over {summary['test_steps']} test steps",
         title_style="bold",
         title_justify="left",
+        box=SIMPLE_HEAVY,
+        pad_edge=False,
     )
     table.add_column("predictor")
-    table.add_column("mean squared error", justify="right")
-    if both:
-        table.add_column("scaled", justify="right")
-    table.add_column("of variance", justify="right")
+    for header in ("squared error", *(["scaled"] if both else []), "of variance"):
+        table.add_column(header, justify="right")
     for name in sorted(original, key=original.__getitem__):
         label = PREDICTORS[name].format(
             cell=summary["cell"]["name"], order=summary["linear_ar_order"]

@@ -85,7 +85,9 @@ def test_the_derivative_of_the_superoperator_is_finite_at_both_ends(name, value,
     with jax.enable_x64(x64):
         channel = CHANNELS[name][0](value)
         for transform in (jax.jacfwd, lambda f: jax.jacrev(lambda s: f(s).real)):
-            derivative = np.asarray(transform(channel.superoperator)(jnp.asarray(value, float)))
+            derivative = np.asarray(
+                jax.jit(transform(channel.superoperator))(jnp.asarray(value, float))
+            )
             assert np.isfinite(derivative).all()
             assert np.abs(derivative).max() >= 0.5
 

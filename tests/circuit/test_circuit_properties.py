@@ -37,7 +37,7 @@ def operators(placed, weights, data, wires):
         yield [oracle.embed(matrix, item.wires, wires) for matrix in kraus]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(GATES, min_size=1, max_size=6))
 def test_the_matrix_of_gates_is_unitary_and_keeps_norms(gates):
     matrix = qj.Circuit(3, gates).matrix()
@@ -46,7 +46,7 @@ def test_the_matrix_of_gates_is_unitary_and_keeps_norms(gates):
     np.testing.assert_allclose(np.linalg.norm(vector), 1, atol=1e-13)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(GATES, min_size=1, max_size=6))
 def test_a_circuit_followed_by_another_has_the_product_of_their_matrices(gates):
     split = len(gates) // 2

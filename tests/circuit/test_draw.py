@@ -167,12 +167,12 @@ def test_a_figure_writes_formulas_and_breaks_long_names():
 
 
 def test_a_figure_wraps_into_rows():
-    circuit = CELLS["takaki"]
+    circuit = CELLS["emcz2"]
     one, many = draw_matplotlib(circuit, max_width=30), draw_matplotlib(circuit, max_width=4)
     assert many.get_size_inches()[0] <= 4 < one.get_size_inches()[0]
     assert many.get_size_inches()[1] > 2 * one.get_size_inches()[1]
     counts = [
-        [text.get_text() for text in figure.axes[0].texts].count("memory 3")
+        [text.get_text() for text in figure.axes[0].texts].count("memory 2")
         for figure in (one, many)
     ]
     assert counts[0] == 1

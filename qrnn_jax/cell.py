@@ -122,6 +122,11 @@ class CircuitCell(AbstractCell):
         if not self.observables:
             raise ValueError("Argument `observables` must hold at least one, but is empty.")
         for index, observable in enumerate(self.observables):
+            if not isinstance(observable, AbstractObservable):
+                raise TypeError(
+                    f"Argument `observables` must hold observables, but entry {index} is "
+                    f"{type(observable).__name__}; try `qj.Z(0)`."
+                )
             for wire in observable.wires:
                 if wire >= self.circuit.wires:
                     raise ValueError(

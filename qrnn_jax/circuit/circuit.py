@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from qrnn_jax.circuit.channels import Reset
 from qrnn_jax.circuit.draw_matplotlib import draw_matplotlib
@@ -149,12 +150,7 @@ class Circuit:
                 "try `DensityMatrix()` as an engine."
             )
         with jax.enable_x64(True), jax.ensure_compile_time_eval():
-            tape = spread(self, jnp.asarray(weights, float), jnp.asarray(data, float))
-            blocks = lower(self, range(len(self.operations)), max_wires=1)
-            columns = jnp.eye(2**self.wires, dtype=complex)
-            return np.asarray(
-                apply_blocks(blocks, block_matrices(blocks, tape), columns, self.wires)
-            )
+            return np.asarray(_dense_matrix(self, np.array(weights, float), np.array(data, float)))
 
     def draw(self, style: str = "text") -> "str | Figure":
         """Draw one step; long circuits go on in further rows.
@@ -219,3 +215,11 @@ class Circuit:
                     f"Slots must be numbered without a gap, but {name}({missing[0]}) is never used "
                     f"while {name}({max(used)}) is; try renumbering from 0."
                 )
+
+
+@partial(jax.jit, static_argnums=0)
+def _dense_matrix(circuit: Circuit, weights: Array, data: Array) -> Array:
+    """Every block applied to every column of the identity."""
+    blocks = lower(circuit, range(len(circuit.operations)), max_wires=4)
+    matrices = block_matrices(blocks, spread(circuit, weights, data))
+    return apply_blocks(blocks, matrices, jnp.eye(2**circuit.wires, dtype=complex), circuit.wires)

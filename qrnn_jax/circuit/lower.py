@@ -1,8 +1,8 @@
 """Lowering: a circuit's operations become fewer, larger blocks; the step's map never changes.
 
-Gates that depend on weights alone may be fused: into dense blocks of a few wires, and where they are
-diagonal and span more (a chain of CZ, all pairs of ZZ) into one vector of phases. An engine builds
-both once per call. Gates that depend on data, and channels, stay by themselves.
+Gates that depend on weights alone may be fused: into dense blocks of a few wires, and where they
+are diagonal and span more (a chain of CZ, all pairs of ZZ) into one vector of phases. An engine
+builds both once per call. Gates that depend on data, and channels, stay by themselves.
 """
 
 from collections.abc import Iterable

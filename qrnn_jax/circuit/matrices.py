@@ -1,8 +1,8 @@
 """The numbers of a lowered circuit: block matrices from angles, and how blocks act on vectors.
 
 The program built here does not grow with the number of gates. Gates of one class are evaluated by
-one `vmap`; every gate is embedded into its block's wires by one static gather; and all blocks of one
-size are multiplied out together as a binary tree of batched products.
+one `vmap`; every gate is embedded into its block's wires by one static gather; and all blocks of
+one size are multiplied out together as a binary tree of batched products.
 """
 
 from collections.abc import Hashable, Sequence
@@ -68,7 +68,7 @@ def _stack(blocks: Sequence[Block], angles: Array) -> Array:
 
 
 def _rows(blocks: Sequence[Block], order: list[int]) -> np.ndarray:
-    """For each block and place, the row of its member among the embedded ones; the last row is 1."""
+    """For each block and place, the row of its member among the embedded ones; the last is 1."""
     row = {member: position for position, member in enumerate(order)}
     longest = max(len(block.members) for block in blocks)
     rows = np.full((len(blocks), 2 ** (longest - 1).bit_length()), len(order))

@@ -190,8 +190,6 @@ class Probabilities(AbstractObservable):
     def __init__(self, wires: int | Sequence[int]) -> None:
         wires = (wires,) if isinstance(wires, int) else tuple(wires)
         check_wires(wires)
-        if not wires:
-            raise ValueError("Argument `wires` must name at least one wire, but is empty.")
         object.__setattr__(self, "on", wires)
 
     @property

@@ -119,5 +119,7 @@ def check_wires(wires: tuple[int, ...]) -> None:
     for wire in wires:
         if isinstance(wire, bool) or not isinstance(wire, (int, np.integer)) or wire < 0:
             raise ValueError(f"Argument `wire` must be an integer of 0 or more, but is {wire!r}.")
+    if not wires:
+        raise ValueError("Argument `wires` must name at least one wire, but is empty.")
     if len(set(wires)) != len(wires):
         raise ValueError(f"Argument `wires` must be distinct, but are {wires}.")

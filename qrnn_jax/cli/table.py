@@ -44,14 +44,14 @@ def _table(summary: dict[str, Any]) -> Table:
     original, scaled = summary["test_mse"], summary["test_mse_scaled"]
     both = original != scaled
     table = Table(
-        title=f"{summary['task']['name']}: one step ahead, mean over {summary['test_steps']} test steps",
+        title=f"{summary['task']['name']}, one step ahead, {summary['test_steps']} test steps",
         title_style="bold",
         title_justify="left",
         box=SIMPLE_HEAVY,
         pad_edge=False,
     )
     table.add_column("predictor")
-    for header in ("squared error", *(["scaled"] if both else []), "of variance"):
+    for header in ("mean squared error", *(["scaled"] if both else []), "of variance"):
         table.add_column(header, justify="right")
     for name in sorted(original, key=original.__getitem__):
         label = PREDICTORS[name].format(

@@ -54,7 +54,7 @@ class KrausPlan(AbstractPlan):
 
     @cached_property
     def split(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Operation indices of the encoder (A alone, before it meets the memory) and of the body."""
+        """Indices of the encoder (operations on A before it meets the memory) and of the body."""
         fresh = set(self.circuit.reset_wires)
         alone = []
         for index in range(self.circuit.read_index):

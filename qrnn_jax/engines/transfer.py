@@ -68,7 +68,7 @@ class TransferPlan(AbstractPlan):
         return weights, self._matrix(unitary)
 
     def _matrix(self, unitary: Array) -> Array:
-        """M: (F * dB**2, dB**2 + M), from U cut as (outcome k, memory out c, A in a, memory in b)."""
+        """M: (F dB**2, dB**2 + M), from U cut as (outcome k, memory out c, A in a, memory in b)."""
         outer, inner = self.kraus.sizes
         basis = jnp.asarray(self.basis, self.dtype)
         cut = unitary.reshape(outer, inner, outer, inner)

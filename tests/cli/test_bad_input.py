@@ -66,11 +66,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (
             ["--set", "cell.inputs=20", "--set", "cell.memory=20"],
-            "error: The state must fit into memory, but a density matrix of 40 qubits needs 9.223e+18",
+            "error: The state must fit into memory, but a density matrix of 40 qubits needs 9.2",
         ),
         (
             ["--set", "engine={name='DensityMatrix', dtype='complex128'}"],
-            "error: Setting `engine.dtype` must be 'complex64' in float32, but is 'complex128'; try",
+            "error: Setting `engine.dtype` must be 'complex64' in float32, but is 'complex128'",
         ),
         (
             ["--resume"],

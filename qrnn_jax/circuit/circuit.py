@@ -149,7 +149,7 @@ class Circuit:
                 f"but this one has {self.wires} wires and is_unitary={self.is_unitary}; "
                 "try `DensityMatrix()` as an engine."
             )
-        with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        with jax.enable_x64(True):
             return np.asarray(_dense_matrix(self, np.array(weights, float), np.array(data, float)))
 
     def draw(self, style: str = "text") -> "str | Figure":

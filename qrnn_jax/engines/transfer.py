@@ -141,12 +141,13 @@ def encoder_span(circuit: Circuit) -> np.ndarray:
     weights = rng.uniform(-reach, reach, (samples, circuit.weight_count))
     data = rng.uniform(-reach, reach, (samples, circuit.data_count))
 
-    @jax.jit
     def encoded(weights: Array, data: Array) -> Array:
         return jax.vmap(lambda w, x: plan.encode_register(spread(circuit, w, x)))(weights, data)
 
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        phi = np.asarray(encoded(weights, data))
+    with jax.enable_x64(True):
+        # compiled ahead of time, so that it runs here and now even while a caller is being traced
+        compiled = jax.jit(encoded).lower(weights, data).compile()
+        phi = np.asarray(compiled(weights, data))
     sigma = np.einsum("sa,sb->sab", phi, phi.conj())
     real = np.concatenate([sigma.real, sigma.imag], axis=1).reshape(samples, -1)
     _, values, rows = np.linalg.svd(real, full_matrices=False)

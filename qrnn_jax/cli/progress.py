@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from qrnn_jax.training.recorder import Reporter
 
 LINE_SECONDS = 5.0  # between plain lines
+BAR_WIDTH = 20
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def bar(console: Console) -> Progress:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=BAR_WIDTH),
         TextColumn("{task.fields[numbers]}"),
     )
     return Progress(*columns, console=console, transient=True)
@@ -65,12 +66,16 @@ class BarReporter:
         self._progress = progress
         self._steps = steps
         self._task = progress.add_task("starting", total=None, numbers="")
+        self._validation_loss: float | None = None  # the last one, to be shown until the next
 
     def stage(self, text: str) -> None:
-        self._progress.update(self._task, description=text, total=None, numbers="")
+        self._progress.reset(self._task, description=text, total=None, numbers="")
 
     def advance(self, step: int, loss: float, validation_loss: float | None, left_s: float) -> None:
-        numbers = f"{step}/{self._steps}  {losses(loss, validation_loss)}  {duration(left_s)} left"
+        if validation_loss is not None:
+            self._validation_loss = validation_loss
+        shown = losses(loss, self._validation_loss)
+        numbers = f"{step}/{self._steps}  {shown}  {duration(left_s)} left"
         self._progress.update(
             self._task, description="training", total=self._steps, completed=step, numbers=numbers
         )

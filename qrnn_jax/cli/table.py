@@ -68,7 +68,7 @@ def _sentences(summary: dict[str, Any]) -> list[str]:
     first, last = _number(summary["loss_initial"]), _number(summary["loss_final"])
     times = f"compiled in {duration(summary['compile_s'])}, trained in"
     found = [
-        summary["verdict"],
+        *summary["verdict"],
         f"Training loss {first} -> {last} in {summary['steps']} steps; "
         f"{times} {duration(summary['train_s'])}.",
         f"Tested: the parameters of step {selected['step']} ({selected['by']}).",

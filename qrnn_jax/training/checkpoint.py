@@ -189,14 +189,9 @@ def _has_nan(array: np.ndarray) -> bool:
 
 def _npz(leaves: list[tuple[str, np.ndarray]]) -> bytes:
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {_leaf_name(i): _bits(leaf) for i, (_, leaf) in enumerate(leaves)}
+    arrays: dict[str, Any] = {_leaf_name(i): leaf for i, (_, leaf) in enumerate(leaves)}
     np.savez(buffer, **arrays)
     return buffer.getvalue()
-
-
-def _bits(array: np.ndarray) -> np.ndarray:
-    """The array itself; for bfloat16 and its kin, which npz does not know, its bits."""
-    return array.view(f"u{array.itemsize}") if array.dtype.kind == "V" else array
 
 
 def _seal(manifest: dict[str, Any]) -> str:
@@ -258,6 +253,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
 def _array(archive: Any, index: int, leaf: Mapping[str, Any]) -> np.ndarray:
     """One leaf as the manifest describes it."""
     stored, dtype = archive[_leaf_name(index)], np.dtype(leaf["dtype"])
+    # npz keeps bfloat16 and its kin as nameless bytes
     array = stored.view(dtype) if dtype.kind == "V" else stored
     if _describe(str(leaf["path"]), array) != leaf:
         raise _Corrupt(f"leaf {leaf['path']} is {array.dtype.name} of shape {array.shape}")

@@ -144,17 +144,17 @@ def equal_order(task: qj.tasks.Task) -> int:
     return available if len(task.test) > 1 else min(ORDER, available)
 
 
-def verdict(scores: dict[str, qj.tasks.Score]) -> str:
-    """Who wins, in words: the model against the linear model, then against persistence.
+def verdict(scores: dict[str, qj.tasks.Score]) -> list[str]:
+    """Who wins, in words: the model against the linear model, and against persistence.
 
     Example:
         >>> from qrnn_jax.tasks import Score
         >>> from qrnn_jax.training.evaluate import verdict
         >>> errors = {"model": 3.0, "linear_ar": 2.0, "persistence": 9.0}
-        >>> verdict({name: Score(e, e) for name, e in errors.items()})  # doctest: +ELLIPSIS
-        'The linear autoregression beats the model (2 against 3). The model beats persistence ...'
+        >>> verdict({name: Score(error, error) for name, error in errors.items()})[0]
+        'The linear autoregression beats the model (2 against 3).'
     """
-    return " ".join(_duel(scores, rival) for rival in ("linear_ar", "persistence"))
+    return [_duel(scores, rival) for rival in ("linear_ar", "persistence")]
 
 
 def _duel(scores: dict[str, qj.tasks.Score], rival: str) -> str:

@@ -17,10 +17,20 @@ LONG = 120  # seconds that no process of these tests takes
 
 
 def start(settings: str, out: Path, *arguments: str) -> subprocess.Popen:
-    """`qrnn-jax train` in a process of its own."""
+    """`qrnn-jax train` in a process of its own; all of them share a cache of compiled programs."""
     command = [sys.executable, "-m", "qrnn_jax", "train", settings, "--out", str(out)]
     command += ["--steps", str(STEPS), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(Path(settings).parent / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **cache},
+    )
 
 
 def wait_for(process: subprocess.Popen, path: Path, size: int = 1) -> None:

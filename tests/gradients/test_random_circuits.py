@@ -27,10 +27,11 @@ def example(kind, seed):
 
 @pytest.mark.parametrize(("kind", "seed"), NOISY + OTHERS)
 def test_parameter_shift_equals_backprop(kind, seed):
-    """Values, all outputs x weights, all outputs x data; the shifts backward, autodiff forward."""
+    """Values, all outputs x weights, all outputs x data; every other circuit in forward mode."""
     cell, weights, data = example(kind, seed)
     exact = outputs_and_jacobians(cell, qj.Backprop(), jax.jacfwd)
-    shifted = outputs_and_jacobians(cell, qj.ParameterShift(), jax.jacrev)
+    mode = jax.jacrev if seed % 2 else jax.jacfwd
+    shifted = outputs_and_jacobians(cell, qj.ParameterShift(), mode)
 
     @quick_jit
     def both(weights, data):
@@ -70,7 +71,7 @@ def test_parameter_shift_equals_central_differences(kind, seed):
 
 
 def test_the_circuits_hold_what_they_should():
-    """At least half of the noisy circuits have each of the things that a shift rule may get wrong."""
+    """Each thing that a shift rule may get wrong occurs in at least a third of the circuits."""
     found = Counter()
     for kind, seed in NOISY:
         circuit = example(kind, seed)[0].circuit

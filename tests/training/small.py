@@ -77,7 +77,8 @@ def same_bits(first, second) -> bool:
 
 
 def _bits(leaf):
+    kind = str(jnp.asarray(leaf).dtype)
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     array = np.asarray(leaf)
-    return array.dtype, array.shape, array.tobytes()
+    return kind, array.shape, array.tobytes()

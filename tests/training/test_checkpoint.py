@@ -212,7 +212,7 @@ def test_missing_arrays_are_skipped(three):
 def test_if_all_are_corrupt_each_reason_is_listed_and_nothing_is_deleted(three):
     (three / "ckpt-00000010.npz").write_bytes(b"")
     (three / "ckpt-00000020.json").write_text("[]")
-    (three / "ckpt-00000030.json").write_text("{" * 100_000)
+    (three / "ckpt-00000030.json").write_text("[" * 100_000)
     before = contents(three)
     with pytest.raises(training.CheckpointError) as raised:
         load(three)

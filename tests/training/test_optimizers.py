@@ -50,8 +50,10 @@ def test_learning_rate_and_options_arrive():
     params, gradient = jnp.array([1.0, -2.0]), jnp.array([0.5, 0.25])
     step = update(training.make_optimizer("sgd", learning_rate=0.2), gradient, params)
     np.testing.assert_allclose(step, [-0.1, -0.05], rtol=1e-15)
-    found = update(training.make_optimizer("adamw", learning_rate=0.2, b1=0.5), gradient, params)
-    wanted = optax.adamw(0.2, b1=0.5)
+    found = update(
+        training.make_optimizer("adamw", learning_rate=0.2, weight_decay=0.3), gradient, params
+    )
+    wanted = optax.adamw(0.2, weight_decay=0.3)
     np.testing.assert_array_equal(found, wanted.update(gradient, wanted.init(params), params)[0])
 
 

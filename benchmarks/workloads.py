@@ -79,8 +79,11 @@ class Workload:
         }
 
     def small(self) -> "Workload":
-        """A problem of the same kind that compiles in seconds, without a golden loss."""
-        return replace(self, wires=3, inputs=2, layers=1, steps=3, batch=2, golden=None)
+        """A problem of the same kind that compiles in seconds, without a golden loss.
+
+        Two layers at least: after one layer of ZZ gates, <Z_0> would not feel the memory.
+        """
+        return replace(self, wires=3, inputs=2, layers=2, steps=3, batch=2, golden=None)
 
     def draw(self) -> Numbers:
         """The data and parameters of this workload."""

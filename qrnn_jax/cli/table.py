@@ -57,20 +57,18 @@ def _table(summary: dict[str, Any]) -> Table:
         label = PREDICTORS[name].format(
             cell=summary["cell"]["name"], order=summary["linear_ar_order"]
         )
-        share = f"{100 * original[name] / original['variance']:.3g} %"
-        numbers = [_number(original[name]), *([_number(scaled[name])] if both else []), share]
-        table.add_row(label, *numbers, style="bold" if name == "model" else None)
+        errors = [_number(original[name]), *([_number(scaled[name])] if both else [])]
+        share = _share(original[name] / original["variance"])
+        table.add_row(label, *errors, share, style="bold" if name == "model" else None)
     return table
 
 
 def _sentences(summary: dict[str, Any]) -> list[str]:
     selected, free = summary["selected"], summary["free_running"]
     first, last = _number(summary["loss_initial"]), _number(summary["loss_final"])
-    times = f"compiled in {duration(summary['compile_s'])}, trained in"
     found = [
         *summary["verdict"],
-        f"Training loss {first} -> {last} in {summary['steps']} steps; "
-        f"{times} {duration(summary['train_s'])}.",
+        f"Training loss {first} -> {last} in {summary['steps']} steps.",
         f"Tested: the parameters of step {selected['step']} ({selected['by']}).",
     ]
     if summary["skipped_steps"]:
@@ -81,7 +79,13 @@ def _sentences(summary: dict[str, Any]) -> list[str]:
     if summary["shift_vs_autodiff_max_abs"] is not None:
         error = f"{summary['shift_vs_autodiff_max_abs']:.1e}"
         found.append(f"Parameter-shift gradient against autodiff, float64: differs by {error}.")
+    compiled, trained = duration(summary["compile_s"]), duration(summary["train_s"])
+    found.append(f"Compiled in {compiled}, trained in {trained}.")
     return found
+
+
+def _share(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %" if fraction > 1e-5 else "< 0.001 %"
 
 
 def _number(value: float) -> str:

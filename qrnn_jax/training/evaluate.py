@@ -19,6 +19,7 @@ from .loss import predict
 
 FloatArray = NDArray[np.float64]
 ORDER = 16  # of the linear model beside a single long series
+LEVEL = 0.05  # two errors that differ by less are level, on the few hundred test steps of our tasks
 TITLES = {
     "model": "the model",
     "linear_ar": "the linear autoregression",
@@ -162,7 +163,9 @@ def _duel(scores: dict[str, qj.tasks.Score], rival: str) -> str:
     winner, loser = sorted(errors, key=errors.__getitem__)
     name = TITLES[winner]
     numbers = f"{errors[winner]:.4g} against {errors[loser]:.4g}"
-    return f"{name[0].upper()}{name[1:]} beats {TITLES[loser]} ({numbers})."
+    level = errors[winner] > (1 - LEVEL) * errors[loser]
+    doubt = ", by too little to tell them apart" if level else ""
+    return f"{name[0].upper()}{name[1:]} beats {TITLES[loser]} ({numbers}){doubt}."
 
 
 def _padded(inputs: FloatArray, length: int) -> FloatArray:

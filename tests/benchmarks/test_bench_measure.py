@@ -157,7 +157,7 @@ def test_ratios_are_those_of_medians():
 def test_the_table_shows_medians_and_ratios():
     lines = report.table(WORKLOAD, [record(PLAIN, 9.0, 10.0, 90.0), record(OURS, 1.0, 2.0, 2.5)])
     title, head, plain, ours = lines.splitlines()
-    assert title.endswith("wires 3, steps 3, batch 12, parameters 6")
+    assert title.endswith("wires 3, steps 3, batch 12, parameters 12")
     assert head.split()[:6] == ["program", "median", "ms", "best", "ms", "faster"]
     assert plain.split()[-6:] == ["10000.00", "9000.00", "3.0", "3.0", "1e-07", "2e-06"]
     assert ours.split()[-7:] == ["2000.00", "1000.00", "5.0x", "3.0", "3.0", "1e-07", "2e-06"]
@@ -176,14 +176,14 @@ def test_without_the_peers_time_there_is_no_ratio():
 
 
 def test_json_says_what_where_and_with_which_versions():
-    expected = Gradient(0.5, np.zeros(6))
+    expected = Gradient(0.5, np.zeros(12))
     wrong = replace_check(
         record("wrong", refused="value off; not timed"), Check(np.nan, np.inf, False)
     )
     records = [record(PLAIN, 3.0, 4.0), record(OURS, 1.0), wrong]
     found = report.as_json(WORKLOAD, expected, records, {"quick": True})
     found = json.loads(json.dumps(found, allow_nan=False))
-    assert found["sizes"] == {"wires": 3, "steps": 3, "batch": 12, "parameters": 6}
+    assert found["sizes"] == {"wires": 3, "steps": 3, "batch": 12, "parameters": 12}
     assert found["reference"] == {"loss_float64": 0.5, "golden": None}
     assert {"cpu", "cores", "memory_bytes", "system", "device", "load_average"} == set(
         found["machine"]

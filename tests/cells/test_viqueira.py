@@ -90,7 +90,7 @@ def test_golden_gradient(rule: qj.AbstractGradient) -> None:
         return jnp.mean((ys - train.targets[0])[-5:] ** 2)
 
     value, gradient = jax.value_and_grad(loss)(published_params())
-    # from the printed outputs; our notes swap two digits of it (0.01116606..., not 0.01116660...)
+    # from the printed outputs; the notes swap two of its digits (0.0111660659758)
     printed = np.mean((LAST_OUTPUTS - train.targets[0, -5:, 0]) ** 2)
     assert printed == pytest.approx(0.0111666059758, abs=1e-9)
     assert value == pytest.approx(printed, abs=1e-9)

@@ -113,10 +113,12 @@ def test_the_table_fits_80_columns_and_is_sorted(capsys: pytest.CaptureFixture) 
 
 
 def test_equal_units_give_one_column(capsys: pytest.CaptureFixture) -> None:
-    same = {**SUMMARY, "test_mse_scaled": SUMMARY["test_mse"], "free_running": None}
+    errors = {**SUMMARY["test_mse"], "linear_ar": 1e-9}
+    same = {**SUMMARY, "test_mse": errors, "test_mse_scaled": errors, "free_running": None}
     print_summary({**same, "shift_vs_autodiff_max_abs": None}, Path("runs/x"))
     out = capsys.readouterr().out
     assert "scaled" not in out
+    assert re.search(r"order 16 +1e-09 +< 0.001 %", out)
     assert "Free-running" not in out
     assert "autodiff" not in out
 

@@ -33,20 +33,18 @@ def forward(cell, rule):
 
 
 def batched(cell, rule):
-    """Gradients of many sequences, of many parameters, and of a mean over sequences."""
+    """Gradients for a batch of parameters, each with its own sequence."""
     gradient = jax.grad(loss_of(cell, rule), argnums=(0, 1))
 
     def results(params, xs):
-        many_xs = jnp.stack([xs, 0.5 * xs, -0.7 * xs])
         many_params = jax.tree.map(lambda p: jnp.stack([p, 0.9 * p, p + 0.2]), params)
-        over_xs = jax.vmap(gradient, (None, 0))(params, many_xs)
-        return over_xs, jax.vmap(gradient, (0, None))(many_params, xs)
+        return jax.vmap(gradient)(many_params, jnp.stack([xs, 0.5 * xs, -0.7 * xs]))
 
     return results
 
 
 def trained(cell, rule):
-    """Three steps of gradient descent inside `lax.scan`, on the mean over two sequences."""
+    """Three steps of gradient descent inside `lax.scan`: one set of params for two sequences."""
 
     def loss(params, many_xs):
         return jax.vmap(loss_of(cell, rule), (None, 0))(params, many_xs).mean()

@@ -206,10 +206,14 @@ def test_the_verdict_says_who_wins() -> None:
         "The linear autoregression beats the model (2 against 3).",
         "The model beats persistence (3 against 9).",
     ]
-    assert verdict(scores(model=9.5, linear_ar=20.0, persistence=9.0)) == [
-        "The model beats the linear autoregression (9.5 against 20).",
-        "Persistence beats the model (9 against 9.5).",
+    assert verdict(scores(model=9.0, linear_ar=20.0, persistence=8.5)) == [
+        "The model beats the linear autoregression (9 against 20).",
+        "Persistence beats the model (8.5 against 9).",
     ]
+    linear, persistence = verdict(scores(model=9.0, linear_ar=8.6, persistence=9.4))
+    doubt = "by too little to tell them apart."
+    assert linear == f"The linear autoregression beats the model (8.6 against 9), {doubt}"
+    assert persistence == f"The model beats persistence (9 against 9.4), {doubt}"
 
 
 def test_the_masked_loss_is_that_of_training() -> None:

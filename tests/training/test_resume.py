@@ -8,6 +8,7 @@ import pytest
 from qrnn_jax import training
 from qrnn_jax.training.complaints import ConfigError
 from qrnn_jax.training.recorder import Interrupted, Silent
+from qrnn_jax.training.resume import starting_point
 from qrnn_jax.training.train import train
 from tests.training.tiny_run import SUNSPOTS, contents, newest, tiny
 
@@ -15,17 +16,18 @@ BATCHES = (*SUNSPOTS, "training.batch=41", "training.select=validation")
 
 
 class StopAt(Silent):
-    """Asks to stop after the compiled call that reaches a step, or before a stage."""
+    """Asks to stop after the compiled call that reaches a step, or after a stage."""
 
     def __init__(self, step: int = 10**9, stage: str = "") -> None:
         self.step, self.before = step, stage
-        self.reached = 0
+        self.first = self.reached = 0
         self.stages: list[str] = []
 
     def stage(self, text):
         self.stages.append(text)
 
     def advance(self, step, loss, validation_loss, left_s):
+        self.first = self.first or step
         self.reached = step
 
     def stopping(self):
@@ -35,8 +37,10 @@ class StopAt(Silent):
 
 def stop(config, folder: Path, step: int, *, resume: bool = False) -> int:
     """Run until some step after `step`; the step of the checkpoint that is left."""
+    reporter, done = StopAt(step), newest(folder)["step"] if resume else 0
     with pytest.raises(Interrupted, match=r"Stopped at step \d+ of \d+; .* is resumable"):
-        train(config, folder, resume=resume, reporter=StopAt(step))
+        train(config, folder, resume=resume, reporter=reporter)
+    assert reporter.first == done + 1  # the first compiled call is one step
     assert not (folder / "summary.json").exists()
     return newest(folder)["step"]
 
@@ -52,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
 def test_two_interruptions_change_no_bit(whole, tmp_path: Path) -> None:
     config, reference, expected = whole
     folder = tmp_path / "run"
-    first = stop(config, folder, 2)
+    first = stop(tiny(*BATCHES, "output.checkpoint_seconds=1000"), folder, 2)
     second = stop(config, folder, 15, resume=True)
     assert 2 < first < second < 40
     summary = train(config, folder, resume=True)
@@ -76,7 +80,7 @@ def test_a_stop_after_training_loses_nothing(whole, tmp_path: Path) -> None:
     config, _, expected = whole
     reporter = StopAt(stage="testing")
     with pytest.raises(Interrupted, match="Stopped before comparing"):
-        train(config, tmp_path / "run", reporter=reporter)
+        train(tiny(*BATCHES, "output.checkpoint_seconds=1000"), tmp_path / "run", reporter=reporter)
     assert reporter.stages == ["compiling", "testing"]
     assert newest(tmp_path / "run")["step"] == 40
     summary = train(config, tmp_path / "run", resume=True)
@@ -84,10 +88,20 @@ def test_a_stop_after_training_loses_nothing(whole, tmp_path: Path) -> None:
     assert summary["train_s"] > 0  # of the session that trained
 
 
+def test_seconds_of_training_add_up(whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def an_hour_later(*arguments, **options):
+        return starting_point(*arguments, **options)[0], 3600.0
+
+    monkeypatch.setattr("qrnn_jax.training.train.starting_point", an_hour_later)
+    assert 3600 < train(whole[0], tmp_path / "run")["train_s"] < 4600
+    assert newest(tmp_path / "run")["notes"]["train_s"] > 3600
+
+
 def test_more_steps_are_the_same_as_more_steps_at_once(whole, tmp_path: Path) -> None:
     config, reference, _ = whole
     folder = tmp_path / "run"
     train(tiny(*BATCHES, "training.steps=25"), folder)
+    assert stop(config, folder, 27, resume=True) > 25
     train(config, folder, resume=True)
     assert newest(folder)["sha256"] == newest(reference)["sha256"]
     assert json.loads((folder / "config.json").read_text())["training"]["steps"] == 40

@@ -44,7 +44,7 @@ def _table(summary: dict[str, Any]) -> Table:
     original, scaled = summary["test_mse"], summary["test_mse_scaled"]
     both = original != scaled
     table = Table(
-        title=f"{summary['task']['name']}, one step ahead, {summary['test_steps']} test steps",
+        title=f"{summary['task']['name']}: {summary['test_steps']} test steps, given the true past",
         title_style="bold",
         title_justify="left",
         box=SIMPLE_HEAVY,

@@ -123,18 +123,18 @@ def _reads_jvp(
             "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
         )
     reads = _reads(expectations, chunk, weights, data, state)
-    if not (in_weights or in_data):
-        return reads, jnp.zeros_like(reads)
     circuit = expectations.circuit
+    refusal = _refuse_trainable_noise(circuit, in_weights, in_data)
+    if refusal:
+        raise ValueError(refusal)
+    table = _shift_table(circuit, in_weights, in_data)
+    if not table[0].size:  # nothing is differentiated, or no angle depends on it
+        return reads, jnp.zeros_like(reads)
     weights_dot, data_dot = (
         jnp.zeros_like(primal) if _is_zero(tangent) else tangent
         for primal, tangent in zip((weights, data), tangents)
     )
     tape, tape_dot = jax.jvp(partial(spread, circuit), (weights, data), (weights_dot, data_dot))
-    refusal = _refuse_trainable_noise(circuit, in_weights, in_data)
-    if refusal:
-        raise ValueError(refusal)
-    table = _shift_table(circuit, in_weights, in_data)
     return reads, _tangent(expectations, chunk, table, tape, tape_dot, state)
 
 

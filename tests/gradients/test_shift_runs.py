@@ -12,7 +12,7 @@ from jax import lax
 import qrnn_jax as qj
 from qrnn_jax.circuit.operation import AbstractGate
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.run import Expectations
+from qrnn_jax.run import Expectations, _simulate
 from tests.gradients.jacobians import SOME_CELLS, STEPS, distance, scalar
 from tests.helpers import quick_jit
 
@@ -167,7 +167,7 @@ def test_nothing_to_shift_gives_zero(tapes):
 
 
 def test_poisoned_coefficients_poison_the_gradient(monkeypatch):
-    """With every coefficient 1.5 times too large the shift rule must be wrong, autodiff must not."""
+    """With coefficients 1.5 times too large the shift rule must be wrong, autodiff must not."""
     exact = eager(gradient_of(CELL, qj.Backprop(), "both"))
     healthy = eager(gradient_of(CELL, fresh_rule(), "both"))
     assert distance(healthy, exact) < 1e-10
@@ -180,14 +180,14 @@ def test_poisoned_coefficients_poison_the_gradient(monkeypatch):
         )
 
     monkeypatch.setattr(AbstractGate, "shift_terms", poisoned)
-    jax.clear_caches()
+    _simulate.clear_cache()
     poisoned_shift = eager(gradient_of(CELL, fresh_rule(), "both"))
     assert distance(poisoned_shift, jax.tree.map(lambda g: 1.5 * g, exact)) < 1e-10
     assert distance(eager(gradient_of(CELL, qj.Backprop(), "both")), exact) < 1e-12
 
 
 def test_chunks_bound_the_memory():
-    """Four runs at a time need a small part of the memory that all 128 need; the gradient is equal."""
+    """Four runs at a time need a small part of the memory of 128; the gradient is the same."""
     cell = qj.cells.Viqueira(exchange=1, memory=5, layers=1, uploads=0)
     params, xs = cell.init(jax.random.key(0)), np.full((6, 1), 0.3)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax import tasks, training
+from qrnn_jax import plots, tasks, training
 from qrnn_jax.training.complaints import ConfigError
 from qrnn_jax.training.evaluate import equal_order, evaluate, make_predictor, masked_loss, verdict
 from qrnn_jax.training.experiment import prepare
-from qrnn_jax.training.free_running import free_run, is_one_series, predicted_rows
+from qrnn_jax.training.free_running import FreeRun, free_run, is_one_series, predicted_rows
 from qrnn_jax.training.pictures import draw_pictures
 from qrnn_jax.training.shift_check import shift_vs_autodiff
 from qrnn_jax.training.train import train
@@ -234,14 +234,43 @@ def test_which_tasks_are_one_series() -> None:
     assert int(predicted_rows(tasks.sunspots(wash_out=0).train).sum()) == 205
 
 
-def test_windows_that_are_no_series_give_a_picture_of_the_test_steps(tmp_path: Path) -> None:
+def drawn(experiment, folder: Path, free, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """What the forecast picture shows if every prediction is right."""
+    shown: dict = {}
+    monkeypatch.setattr(plots, "forecast", lambda path, **lines: shown.update(lines))
+    with training.RunFolder(folder) as run:
+        training.append_metrics(run.metrics, [{"step": 1, "loss": 0.5, "gradient_norm": 0.1}])
+        targets = {name: windows.targets for name, windows in experiment.splits.items()}
+        draw_pictures(experiment, run, targets, free)
+    return shown
+
+
+def test_predictions_stand_at_the_years_they_predict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = prepare(tiny(*SUNSPOTS))
+    free = FreeRun(256, np.zeros(53), tasks.Score(1.0, 1.0))
+    shown = drawn(experiment, tmp_path, free, monkeypatch)
+    years, numbers = tasks.sunspot_numbers()
+    assert np.isnan(shown["one_step"][:16]).all()
+    np.testing.assert_allclose(shown["one_step"][16:], numbers[16:], atol=1e-9)
+    np.testing.assert_array_equal(shown["time"], years)
+    assert np.isnan(shown["free_running"][:256]).all()
+    np.testing.assert_allclose(shown["free_running"][256:], 77.2)  # the centre of 0 and 154.4
+    assert shown["split"] == {"training": 1700, "validation": 1921, "test": 1956}
+
+
+def test_windows_that_are_no_series_show_their_test_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cell = "cell={name='Viqueira', exchange=1, memory=1, layers=1, uploads=1}"
     experiment = prepare(tiny("task={name='decreasing_triangle'}", cell))
-    with training.RunFolder(tmp_path) as folder:
-        training.append_metrics(folder.metrics, [{"step": 1, "loss": 0.5, "gradient_norm": 0.1}])
-        targets = {name: windows.targets for name, windows in experiment.splits.items()}
-        draw_pictures(experiment, folder, targets, free_run(experiment, None))
-    assert (tmp_path / "forecast.png").stat().st_size > 10_000
+    assert free_run(experiment, None) is None
+    shown = drawn(experiment, tmp_path, None, monkeypatch)
+    test = experiment.task.test
+    np.testing.assert_array_equal(shown["one_step"], test.targets[:, -5:].ravel())
+    np.testing.assert_array_equal(shown["truth"], shown["one_step"])
+    assert np.isnan(shown["free_running"]).all()
 
 
 def test_the_shift_check_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

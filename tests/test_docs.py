@@ -25,7 +25,9 @@ PUBLIC = [
     (module, name)
     for module in (qj, cells, tasks, training, validation, plots)
     for name, value in sorted(vars(module).items())
-    if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value))
+    if not name.startswith("_")
+    and (inspect.isclass(value) or inspect.isfunction(value))
+    and value.__module__.startswith("qrnn_jax")
 ]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 

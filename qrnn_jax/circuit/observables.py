@@ -15,7 +15,13 @@ from qrnn_jax.ops import apply_matrix, marginal
 
 
 class AbstractObservable(abc.ABC):
-    """One or several numbers that are linear in the state."""
+    """One or several numbers that are linear in the state.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> [isinstance(o, qj.AbstractObservable) for o in (qj.Z(0), qj.Probabilities((0, 1)))]
+        [True, True]
+    """
 
     @property
     @abc.abstractmethod

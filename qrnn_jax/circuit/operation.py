@@ -48,7 +48,15 @@ class AbstractOperation(abc.ABC):
 
 
 class AbstractGate(AbstractOperation):
-    """A unitary operation. Final classes give `matrix` and, if parametrised, `generators`."""
+    """A unitary operation. Final classes give `matrix` and, if parametrised, `generators`.
+
+    Equation: psi -> U(a) psi, U(a) = ... exp(-i a G) ..., G a generator.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> isinstance(qj.RX(0, qj.Weight(0)), qj.AbstractGate)
+        True
+    """
 
     is_unitary = True
 
@@ -75,7 +83,15 @@ class AbstractGate(AbstractOperation):
 
 
 class AbstractChannel(AbstractOperation):
-    """A linear, trace-preserving, not necessarily unitary operation, given by Kraus matrices."""
+    """A linear, trace-preserving, not necessarily unitary operation, given by Kraus matrices.
+
+    Equation: rho -> sum_m K_m rho K_m^dagger, sum_m K_m^dagger K_m = 1.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> isinstance(qj.Reset(0), qj.AbstractChannel)
+        True
+    """
 
     is_unitary = False
 

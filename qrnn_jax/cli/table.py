@@ -31,7 +31,7 @@ def print_summary(summary: dict[str, Any], out: Path) -> None:
         >>> callable(print_summary)
         True
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print()
     console.print(_table(summary))
     for sentence in _sentences(summary):

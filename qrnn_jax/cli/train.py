@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,7 +82,7 @@ def train(
             with reporting(config.training.steps, lambda: signals.received is not None) as reporter:
                 summary = run(config, folder, resume=resume, reporter=reporter)
         except Interrupted as stop:
-            say(f"{stop} Try: qrnn-jax train --out {folder} --resume")
+            say(f"{stop} Try: qrnn-jax train --out {shlex.quote(str(folder))} --resume")
             raise typer.Exit(signals.exit_code) from None
         print_summary(summary, folder)
 

@@ -74,7 +74,13 @@ class AbstractPlan(abc.ABC):
 
 
 class AbstractEngine(abc.ABC):
-    """A way to simulate; `plan` fits it to a circuit."""
+    """A way to simulate; `plan` fits it to a circuit. A frozen, hashable setting.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> qj.StateVector().refusal(qj.Circuit(1, (qj.Reset(0),))) is None
+        False
+    """
 
     @abc.abstractmethod
     def refusal(self, circuit: Circuit) -> str | None:

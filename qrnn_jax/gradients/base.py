@@ -46,7 +46,14 @@ Function = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 class AbstractGradient(abc.ABC):
-    """A way to differentiate; a frozen, hashable setting."""
+    """A way to differentiate; a frozen, hashable setting.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> noisy = qj.Circuit(1, (qj.BitFlip(0, qj.Weight(0)),))
+        >>> qj.Backprop().refusal(noisy) is None, qj.ParameterShift().refusal(noisy) is None
+        (True, False)
+    """
 
     @abc.abstractmethod
     def refusal(self, circuit: Circuit) -> str | None:

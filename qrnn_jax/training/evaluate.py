@@ -19,7 +19,7 @@ from .loss import predict
 
 FloatArray = NDArray[np.float64]
 ORDER = 16  # of the linear model beside a single long series
-LEVEL = 0.05  # two errors that differ by less are level, on the few hundred test steps of our tasks
+LEVEL = 0.05  # two errors that differ by less are level, on the 50 to 200 test steps of our tasks
 TITLES = {
     "model": "the model",
     "linear_ar": "the linear autoregression",

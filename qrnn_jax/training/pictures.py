@@ -94,16 +94,21 @@ def _whole_series(
 
 
 def _test_steps(task: qj.tasks.Task, predictions: FloatArray) -> dict[str, Any]:
-    """The scored test steps side by side, where they are no continuous stretch of the series."""
-    truth = task.scale.original(task.test.targets[task.test.mask][:, 0])
+    """The scored steps of each test window, where they are no continuous stretch of a series."""
+
+    def row(values: FloatArray) -> FloatArray:  # with a gap after each window
+        parts = [window[mask, 0] for window, mask in zip(values, task.test.mask, strict=True)]
+        return task.scale.original(np.concatenate([np.append(part, np.nan) for part in parts]))
+
+    truth = row(task.test.targets)
     return {
         "time": np.arange(1, len(truth) + 1),
         "truth": truth,
-        "one_step": task.scale.original(predictions[task.test.mask][:, 0]),
+        "one_step": row(predictions),
         "free_running": np.full(len(truth), np.nan),
         "split": {"test": 1.0},
         "units": "value",
-        "time_label": "scored test step",
+        "time_label": "scored test steps, window by window",
     }
 
 

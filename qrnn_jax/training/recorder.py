@@ -152,7 +152,14 @@ class Recorder:
         ]
         if validation_loss is not None:
             rows[-1]["validation_loss"] = validation_loss
-        append_metrics(self._folder.metrics, rows)
+        try:
+            append_metrics(self._folder.metrics, rows)
+        except OSError as error:
+            raise OSError(
+                error.errno or 0,
+                f"File {self._folder.metrics} must be writable, but {error.strerror or error}; "
+                "try freeing space, then `--resume`.",
+            ) from error
 
     def _report(self, progress: Progress, validation_loss: float | None) -> None:
         step = int(progress.steps[-1])

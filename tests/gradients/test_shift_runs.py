@@ -125,6 +125,10 @@ def eager(gradient):
     return gradient(WEIGHTS, XS)
 
 
+def compiled(gradient):
+    return quick_jit(gradient)(WEIGHTS, XS)
+
+
 def over_sequences(gradient):
     return quick_jit(jax.vmap(gradient, (None, 0)))(WEIGHTS, jnp.stack([XS, XS + 0.1]))
 
@@ -141,7 +145,8 @@ def inside_scan(gradient):
 
 
 @pytest.mark.parametrize(
-    ("transform", "times"), [(eager, 1), (over_sequences, 2), (over_weights, 2), (inside_scan, 2)]
+    ("transform", "times"),
+    [(eager, 1), (compiled, 1), (over_sequences, 2), (over_weights, 2), (inside_scan, 2)],
 )
 def test_transforms_add_no_runs(tapes, transform, times):
     """Under jit, vmap and scan, too, data are not shifted and no run is made twice."""
@@ -168,8 +173,8 @@ def test_nothing_to_shift_gives_zero(tapes):
 
 def test_poisoned_coefficients_poison_the_gradient(monkeypatch):
     """With coefficients 1.5 times too large the shift rule must be wrong, autodiff must not."""
-    exact = eager(gradient_of(CELL, qj.Backprop(), "both"))
-    healthy = eager(gradient_of(CELL, fresh_rule(), "both"))
+    exact = compiled(gradient_of(CELL, qj.Backprop(), "both"))
+    healthy = compiled(gradient_of(CELL, fresh_rule(), "both"))
     assert distance(healthy, exact) < 1e-10
 
     terms = AbstractGate.shift_terms
@@ -181,9 +186,9 @@ def test_poisoned_coefficients_poison_the_gradient(monkeypatch):
 
     monkeypatch.setattr(AbstractGate, "shift_terms", poisoned)
     _simulate.clear_cache()
-    poisoned_shift = eager(gradient_of(CELL, fresh_rule(), "both"))
+    poisoned_shift = compiled(gradient_of(CELL, fresh_rule(), "both"))
     assert distance(poisoned_shift, jax.tree.map(lambda g: 1.5 * g, exact)) < 1e-10
-    assert distance(eager(gradient_of(CELL, qj.Backprop(), "both")), exact) < 1e-12
+    assert distance(compiled(gradient_of(CELL, qj.Backprop(), "both")), exact) < 1e-12
 
 
 def test_chunks_bound_the_memory():
@@ -191,11 +196,11 @@ def test_chunks_bound_the_memory():
     cell = qj.cells.Viqueira(exchange=1, memory=5, layers=1, uploads=0)
     params, xs = cell.init(jax.random.key(0)), np.full((6, 1), 0.3)
 
-    def compiled(chunk):
+    def program(chunk):
         gradient = gradient_of(cell, qj.ParameterShift(chunk=chunk), "weights")
         return quick_jit(gradient).lower(params, xs).compile()
 
-    few, many = compiled(4), compiled(None)
+    few, many = program(4), program(None)
     assert qj.ParameterShift().evaluations(cell.circuit, 6) > 128
     assert distance(few(params, xs), many(params, xs)) < 1e-12
     few_bytes, many_bytes = (p.memory_analysis().temp_size_in_bytes for p in (few, many))

@@ -267,8 +267,9 @@ def test_windows_that_are_no_series_show_their_test_steps(
     experiment = prepare(tiny("task={name='decreasing_triangle'}", cell))
     assert free_run(experiment, None) is None
     shown = drawn(experiment, tmp_path, None, monkeypatch)
-    test = experiment.task.test
-    np.testing.assert_array_equal(shown["one_step"], test.targets[:, -5:].ravel())
+    windows = shown["one_step"].reshape(10, 6)  # the last five steps of each, and a gap
+    np.testing.assert_array_equal(windows[:, :5], experiment.task.test.targets[:, -5:, 0])
+    assert np.isnan(windows[:, 5]).all()
     np.testing.assert_array_equal(shown["truth"], shown["one_step"])
     assert np.isnan(shown["free_running"]).all()
 

@@ -168,6 +168,25 @@ def test_a_corrupt_checkpoint_is_passed_over(whole, tmp_path: Path) -> None:
     assert (folder / "metrics.jsonl").read_bytes() == (reference / "metrics.jsonl").read_bytes()
 
 
+def test_a_full_disk_names_the_file_and_the_run_can_go_on(
+    whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, reference, _ = whole
+    folder = tmp_path / "run"
+    step = stop(config, folder, 9)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("qrnn_jax.training.recorder.append_metrics", full)
+        with pytest.raises(OSError, match=r"metrics.jsonl must be writable, but No space left"):
+            train(config, folder, resume=True)
+    assert newest(folder)["step"] == step
+    train(config, folder, resume=True)
+    assert newest(folder)["sha256"] == newest(reference)["sha256"]
+
+
 def test_only_corrupt_checkpoints_end_it_and_nothing_is_changed(whole, tmp_path: Path) -> None:
     config, _, _ = whole
     folder = tmp_path / "run"

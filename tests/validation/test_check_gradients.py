@@ -9,7 +9,7 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.gradients import parameter_shift
-from qrnn_jax.validation import GradientReport
+from qrnn_jax.validation import GradientReport, GradientRow
 
 CIRCUIT = qj.Circuit(
     3,
@@ -93,3 +93,26 @@ def test_an_unknown_rule_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(KeyError, match=r"must be one of .*'ParameterShift'.* but is 'Shift'"):
         report["Shift"]
+
+
+def test_a_rule_that_refuses_everything_has_a_reason_and_no_numbers() -> None:
+    noisy = qj.Circuit(2, (qj.RY(0, qj.Weight(0)), qj.BitFlip(1, 0.1 * qj.Weight(0) + 0.2)))
+    cell = qj.CircuitCell(noisy, qj.Z(1))
+    found = qj.check_gradients(cell, WEIGHTS[:1], np.zeros((2, 0)), verbose=False)
+    row = found["ParameterShift"]
+    assert row.max_abs is None
+    assert row.evaluations is None
+    assert "noise strength" in row.refused
+    assert "ParameterShift refuses: `ParameterShift` must not" in str(found)
+    assert found["Checkpointed"].max_abs < 1e-13
+
+
+def test_a_model_without_weights_is_compared_too() -> None:
+    cell = qj.CircuitCell(qj.Circuit(2, (qj.RY(0, qj.Data(0)), qj.CNOT(0, 1))), qj.Z(1))
+    row = qj.check_gradients(cell, np.zeros(0), XS, verbose=False)["ParameterShift"]
+    assert row.params == 0
+    assert row.xs < 1e-13
+
+
+def test_nan_is_never_taken_for_agreement() -> None:
+    assert np.isnan(GradientRow("a rule", 0.0, float("nan"), 0.0).max_abs)

@@ -35,6 +35,7 @@ SUMMARY: dict[str, Any] = {
     "free_running": {"steps": 53, "mse": 3099.0, "mse_scaled": 0.2},
     "shift_vs_autodiff_max_abs": 4.02e-16,
 }
+CHANGE = "output.checkpoint_seconds=0.25"
 
 
 @pytest.fixture
@@ -45,13 +46,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_from_a_file(here: Path, capfd: pytest.CaptureFixture) -> None:
     settings = write_settings(here)
-    assert main(["train", settings, "--steps", "7", "--seed", "3", "--set", "cell.tau=0.3"]) == 0
+    assert main(["train", settings, "--steps", "7", "--seed", "3", "--set", CHANGE]) == 0
     out, err = capfd.readouterr()
     (folder,) = (here / "runs").iterdir()
     assert re.fullmatch(r"tiny-\d{8}-\d{6}", folder.name)
     config = json.loads((folder / "config.json").read_text())
     assert (config["training"]["steps"], config["training"]["seed"]) == (7, 3)
-    assert config["cell"]["tau"] == 0.3
+    assert config["output"]["checkpoint_seconds"] == 0.25
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["seed"] == 3
     assert all(sentence in out for sentence in summary["verdict"])

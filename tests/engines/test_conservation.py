@@ -1,12 +1,14 @@
 """What every step must keep: trace, Hermiticity, positivity, norm; and the reported drift."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from tests.helpers import DENSITY_PLANS, Forced, cell_inputs, random_cell
+from tests.helpers import DENSITY_PLANS, Forced, cell_inputs, quick_jit, random_cell
 
 STEPS = 200
 CELLS = {
@@ -17,7 +19,7 @@ CELLS = {
 }
 
 
-def carries(cell: qj.AbstractCell, seed: int) -> tuple[np.ndarray, qj.Result]:
+def carries(cell: qj.AbstractCell, seed: int) -> tuple[jax.Array, qj.Result]:
     """The carried state after each of 200 steps, and one run over all of them."""
     params, xs = cell_inputs(cell, seed, steps=STEPS)
 
@@ -25,9 +27,13 @@ def carries(cell: qj.AbstractCell, seed: int) -> tuple[np.ndarray, qj.Result]:
         new = qj.simulate(cell, params, x[None], carry=carry).carry
         return new, new
 
-    whole = qj.simulate(cell, params, xs)
-    start = jnp.zeros_like(whole.carry).at[0, 0].set(1)
-    return np.asarray(jax.lax.scan(one, start, xs)[1]), whole
+    @quick_jit
+    def both(xs: jax.Array) -> tuple[jax.Array, qj.Result]:
+        whole = qj.simulate(cell, params, xs)
+        start = jnp.zeros_like(whole.carry).at[0, 0].set(1)
+        return jax.lax.scan(one, start, xs)[1], whole
+
+    return both(xs)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -45,7 +51,7 @@ def test_memory_stays_a_state_over_200_steps(name: str) -> None:
 def test_norm_stays_one_over_200_steps() -> None:
     cell = random_cell(3, kind="unitary")
     params, xs = cell_inputs(cell, 1, steps=STEPS)
-    result = qj.simulate(cell, params, xs)
+    result = quick_jit(partial(qj.simulate, cell))(params, xs)
     assert result.carry.shape == (8,)
     assert result.drift < 1e-12
     assert abs(result.drift - abs(np.linalg.norm(result.carry) ** 2 - 1)) < 1e-15
@@ -65,7 +71,7 @@ def test_each_step_keeps_the_trace_of_every_matrix(plan: type) -> None:
 
     assert np.linalg.matrix_rank(basis.reshape(size**2, -1)) == size**2
     expected = np.trace(basis, axis1=1, axis2=2)
-    assert np.abs(jax.vmap(traces)(basis) - expected).max() < 1e-12
+    assert np.abs(quick_jit(jax.vmap(traces))(basis) - expected).max() < 1e-12
 
 
 def hermitian_basis(size: int) -> np.ndarray:
@@ -80,8 +86,13 @@ def hermitian_basis(size: int) -> np.ndarray:
 def test_drift_is_the_distance_from_a_state(kind: str) -> None:
     cell = random_cell(4, kind=kind)
     params, xs = cell_inputs(cell, 3)
-    good = qj.simulate(cell, params, xs)
-    stretched = qj.simulate(cell, params, xs, carry=1.5 * good.carry)
+
+    @quick_jit
+    def both(xs: jax.Array) -> tuple[qj.Result, qj.Result]:
+        good = qj.simulate(cell, params, xs)
+        return good, qj.simulate(cell, params, xs, carry=1.5 * good.carry)
+
+    good, stretched = both(xs)
     assert good.drift < 1e-14
     assert stretched.drift == pytest.approx(1.25 if kind == "unitary" else 0.5)
 
@@ -90,7 +101,8 @@ def test_drift_in_float32_is_seen_and_bounded() -> None:
     """At most one rounding per operation and step."""
     cell = CELLS["takaki"]
     params, xs = cell_inputs(cell, 3, steps=STEPS)
-    result = qj.simulate(cell, params, xs, engine=qj.DensityMatrix(dtype=jnp.complex64))
+    engine = qj.DensityMatrix(dtype=jnp.complex64)
+    result = quick_jit(partial(qj.simulate, cell, engine=engine))(params, xs)
     assert result.drift.dtype == np.float32
     roundings = STEPS * len(cell.circuit.operations)
     assert 0 < result.drift < roundings * np.finfo(np.float32).eps / 2

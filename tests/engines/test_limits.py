@@ -3,6 +3,7 @@
 import re
 import resource
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from tests.helpers import Forced, TransferPlan, cell_inputs, random_cell
+from tests.helpers import Forced, TransferPlan, cell_inputs, quick_jit, random_cell
 
 WIDE = 40
 
@@ -94,7 +95,8 @@ def test_small_scales_of_the_data_reach_the_whole_span() -> None:
     )
     xs, weights = jnp.array([[1.0], [-2.3], [0.3]]), jnp.array([0.7])
     observables = (qj.Z(1), qj.X(3))
-    engine = Forced(TransferPlan)
-    scaled = qj.run(qj.CircuitCell(circuit, observables), weights, 1e4 * xs, engine=engine)
-    plain = qj.run(qj.CircuitCell(unscaled, observables), weights, xs, engine=engine)
-    assert np.abs(scaled - plain).max() < 1e-12
+    scaled, plain = (
+        quick_jit(partial(qj.run, qj.CircuitCell(c, observables), engine=Forced(TransferPlan)))
+        for c in (circuit, unscaled)
+    )
+    assert np.abs(scaled(weights, 1e4 * xs) - plain(weights, xs)).max() < 1e-12

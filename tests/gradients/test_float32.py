@@ -1,7 +1,7 @@
 """In JAX's default type the rules agree to single precision.
 
 A Jacobian's entry is a sum of shifted outputs, each good to a few of complex64's rounding units
-(6e-8). Measured are 4e-7 at T = 3; the bound leaves a factor of ten for other machines.
+(6e-8). Measured: 4e-7 at T = 3, the bound leaves a factor of ten; 2.3e-6 on the cells at T = 20.
 """
 
 import jax

@@ -276,7 +276,7 @@ def test_windows_that_are_no_series_show_their_test_steps(
 
 def test_the_shift_check_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     windows = tasks.cosine().train
-    right, spoiled = (qj.cells.Takaki(inputs=1, memory=1, depth=1, seed=seed) for seed in (5, 6))
+    right, spoiled = (qj.cells.Takaki(inputs=1, memory=1, depth=1, seed=seed) for seed in (0, 6))
     params = right.init(jax.random.key(0))
     assert shift_vs_autodiff(right, params, windows) < 1e-13
     differentiate = qj.ParameterShift.differentiate

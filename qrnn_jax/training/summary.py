@@ -107,7 +107,7 @@ def _version(package: str) -> str | None:
 def _machine() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
         "device": jax.devices()[0].device_kind,
     }

@@ -214,7 +214,9 @@ class Evolution(AbstractGate):
 
     @property
     def is_diagonal(self) -> bool:
-        return is_diagonal_matrix(self._dense)
+        return all(
+            letter == "Z" for _, word in self.hamiltonian.as_sum().terms for _, letter in word
+        )
 
     def matrix(self, *angles: Array) -> Array:
         (time,) = angles

@@ -25,6 +25,7 @@ import qrnn_jax as qj
 from qrnn_jax.engines.base import AbstractPlan, complex_dtype
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
+from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.engines.transfer import TransferPlan
 
 KINDS = ("unitary", "encoder", "reset", "noisy")
@@ -254,6 +255,15 @@ def _forced(kind: type, *settings: object) -> AbstractPlan:
 
 DENSITY_PLANS = (DensePlan, KrausPlan, TransferPlan)
 """The plans that `DensityMatrix` chooses from."""
+
+
+def accepting_engines(
+    circuit: qj.Circuit, dtype: type[np.complexfloating] | None = None
+) -> dict[type[AbstractPlan], qj.AbstractEngine]:
+    """Every plan that can run the circuit, and an engine that takes it."""
+    engines: dict[type[AbstractPlan], qj.AbstractEngine] = {StateVectorPlan: qj.StateVector(dtype)}
+    engines |= {kind: Forced(kind, dtype) for kind in DENSITY_PLANS}
+    return {kind: e for kind, e in engines.items() if e.refusal(circuit) is None}
 
 
 ALL_CELLS: dict[str, qj.AbstractCell] = {

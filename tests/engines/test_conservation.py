@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
+from qrnn_jax.run import plan_for
 from tests.helpers import DENSITY_PLANS, Forced, cell_inputs, quick_jit, random_cell
 
 STEPS = 200
@@ -15,7 +16,8 @@ CELLS = {
     "takaki": qj.cells.Takaki(inputs=2, memory=2, depth=2),
     "emcz2": qj.cells.Viqueira(exchange=2, memory=2, layers=2, uploads=1),
     "emcz3": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1, ansatz="EMCZ3"),
-    "noisy": random_cell(11, kind="noisy"),
+    "reset": random_cell(4, kind="reset"),
+    "noisy": random_cell(10, kind="noisy"),
 }
 
 
@@ -46,6 +48,10 @@ def test_memory_stays_a_state_over_200_steps(name: str) -> None:
     assert np.abs(rho[1:] - rho[:-1]).max() > 1e-3  # something happens
     assert np.abs(rho[-1] - whole.carry).max() < 1e-12
     assert abs(whole.drift - abs(np.trace(whole.carry) - 1)) < 1e-15
+
+
+def test_the_cells_take_all_density_plans() -> None:
+    assert {type(plan_for(cell, None)) for cell in CELLS.values()} == set(DENSITY_PLANS)
 
 
 def test_norm_stays_one_over_200_steps() -> None:

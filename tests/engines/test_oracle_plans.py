@@ -15,7 +15,7 @@ from tests.helpers import (
     DENSITY_PLANS,
     KINDS,
     STRENGTHS,
-    Forced,
+    accepting_engines,
     quick_jit,
     random_cell,
     random_inputs,
@@ -31,13 +31,6 @@ def cell_of(kind: str, seed: int) -> qj.CircuitCell:
     wires = 4 if seed % 4 == 0 else 3
     strength = STRENGTHS[seed % 3]
     return random_cell(seed, wires=wires, kind=kind, gates=6, strength=strength)
-
-
-def engines_of(cell: qj.CircuitCell, dtype: type | None = None) -> dict[type, qj.AbstractEngine]:
-    """Every plan that can run the cell, and an engine that takes it."""
-    found = {kind: Forced(kind, dtype) for kind in DENSITY_PLANS}
-    engines: dict[type, qj.AbstractEngine] = {StateVectorPlan: qj.StateVector(dtype), **found}
-    return {kind: e for kind, e in engines.items() if e.refusal(cell.circuit) is None}
 
 
 def expected(kind: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -59,10 +52,10 @@ def state_error(plan: AbstractPlan, carry: jax.Array, memory: np.ndarray) -> flo
 def test_every_plan_agrees(kind: str, seed: int) -> None:
     cell = cell_of(kind, seed)
     weights, data, ys, memory = expected(kind, seed)
-    engines = engines_of(cell)
+    engines = accepting_engines(cell.circuit)
     plans = {name: plan_for(cell, engine) for name, engine in engines.items()}
     short = list(engines)[seed % len(engines)]  # each circuit also runs one plan in complex64
-    in_float32 = engines_of(cell, np.complex64)[short]
+    in_float32 = accepting_engines(cell.circuit, np.complex64)[short]
 
     @quick_jit
     def all_plans(weights: jax.Array, data: jax.Array) -> tuple[dict, jax.Array]:
@@ -98,7 +91,9 @@ def test_replays_agree(kind: str, seed: int) -> None:
     cell = cell_of(kind, seed)
     weights, data, ys, memory = expected(kind, seed)
     tape = np.array([[oracle.value(s, weights, x) for s in cell.circuit.parameters] for x in data])
-    plans = {name: plan_for(cell, engine) for name, engine in engines_of(cell).items()}
+    plans = {
+        name: plan_for(cell, engine) for name, engine in accepting_engines(cell.circuit).items()
+    }
 
     @quick_jit
     def replays(tape: jax.Array) -> dict:
@@ -112,7 +107,7 @@ def test_replays_agree(kind: str, seed: int) -> None:
 
 
 def test_every_plan_serves_more_than_ten_circuits() -> None:
-    forced = Counter(kind for case in CASES for kind in engines_of(cell_of(*case)))
+    forced = Counter(kind for case in CASES for kind in accepting_engines(cell_of(*case).circuit))
     chosen = Counter(type(plan_for(cell_of(*case), None)) for case in CASES)
     everything = {StateVectorPlan, *DENSITY_PLANS}
     assert len({cell_of(*case) for case in CASES}) >= 50
@@ -133,7 +128,7 @@ def test_a_poisoned_plan_shows(plan_type: type, monkeypatch: pytest.MonkeyPatch)
         return carry, reads + 100
 
     monkeypatch.setattr(plan_type, "step", poisoned)
-    engine = engines_of(cell)[plan_type]
+    engine = accepting_engines(cell.circuit)[plan_type]
     poisoned_run = quick_jit(lambda w, x: qj.simulate(cell, w, x, engine=engine).outputs)
     try:
         assert np.all(poisoned_run(weights, data) > 50)

@@ -42,7 +42,8 @@ def test_it_stores_less_than_backprop():
         compiled = quick_jit(jax.grad(loss)).lower(params).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
-    assert stored(qj.Checkpointed()) < 0.2 * stored(qj.Backprop())
+    # measured 0.028; one level of checkpoints alone gives 0.08 or 0.11
+    assert stored(qj.Checkpointed()) < 0.05 * stored(qj.Backprop())
 
 
 @pytest.mark.parametrize("every", [0, -3, True])

@@ -11,7 +11,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.run import plan_for
 from tests import oracle
-from tests.helpers import ALL_CELLS, STEPS, cell_inputs, quick_jit
+from tests.helpers import ALL_CELLS, STEPS, accepting_engines, cell_inputs, quick_jit
 
 NAMES = ("takaki", "viqueira-emcz3", "circuit-unitary", "circuit-noisy")
 
@@ -112,10 +112,16 @@ def test_edge_circuits_agree_with_the_oracle(name: str) -> None:
         qj.Circuit(wires, operations), (qj.Z(0), qj.Y(wires - 1), qj.Probabilities((wires - 1,)))
     )
     params, xs = cell_inputs(cell, 7, steps=3)
-    got = quick_jit(lambda p, x: qj.run(cell, p, x))(params, xs)
+    engines = {kind.__name__: e for kind, e in accepting_engines(cell.circuit).items()}
+
+    @quick_jit
+    def all_plans(params: jax.Array, xs: jax.Array) -> dict:
+        return {name: qj.run(cell, params, xs, engine=e) for name, e in engines.items()}
+
     expected, _ = oracle.run(cell.circuit, cell.observables, params, xs)
-    assert got.shape == (3, 4)
-    assert np.abs(got - expected).max() < 1e-12
+    assert expected.shape == (3, 4)
+    for plan, got in all_plans(params, xs).items():
+        assert np.abs(got - expected).max() < 1e-12, plan
 
 
 def test_takaki_without_memory_forgets_everything() -> None:

@@ -12,7 +12,7 @@ from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import complex_dtype
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan
-from qrnn_jax.run import plan_for
+from qrnn_jax.setup import plan_for
 
 PLAIN = "plain JAX, gate by gate"
 OURS = "ours"

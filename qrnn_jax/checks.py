@@ -89,3 +89,35 @@ def check_carry(plan: AbstractPlan, carry: ArrayLike) -> Array:
             "try the `carry` of an earlier `simulate` with the same cell and engine."
         )
     return state
+
+
+def check_key(key: Array | None, needed: bool) -> None:
+    """A key where something is drawn; none is ever made up."""
+    if key is None:
+        if needed:
+            raise ValueError(
+                "Argument `key` must be a JAX key where something is drawn (shots, trajectories, a "
+                "random gradient rule), but is None; try `key=jax.random.key(0)`."
+            )
+        return
+    typed = isinstance(key, Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed or key.shape:
+        raise ValueError(
+            "Argument `key` must be one JAX key, but is "
+            f"{f'an array of {key.shape} keys' if typed else repr(key)}; "
+            "try `jax.random.key(0)`, and `jax.vmap` over split keys for batches."
+        )
+
+
+def check_survival(result: Any) -> Any:
+    """Refuse a post-selection that cannot succeed, where that is known."""
+    if isinstance(result.outputs, jax.core.Tracer):
+        return result
+    lost = ~np.isfinite(np.asarray(result.outputs)).all(axis=1)
+    if lost.any():
+        step = int(np.argmax(lost))
+        raise ValueError(
+            f"A post-selection must be able to succeed, but at step {step} nothing survives; try "
+            "other parameters, more shots, or a `Measure` that keeps both outcomes."
+        )
+    return result

@@ -1,8 +1,7 @@
-"""The one verb: a time loop (`lax.scan`) over cell x engine x gradient rule."""
+"""The one verb: `run`, with `simulate` and `forecast` beside it."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +10,21 @@ from jax.experimental import checkify
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_carry, check_cell, check_inputs, check_params
-from qrnn_jax.circuit import Circuit
-from qrnn_jax.engines import AbstractEngine, AbstractPlan, DensityMatrix, StateVector
-from qrnn_jax.engines.base import real_dtype
-from qrnn_jax.gradients import (
-    AbstractExpectations,
-    AbstractGradient,
-    Backprop,
-    Checkpointed,
+from qrnn_jax.checks import (
+    check_carry,
+    check_cell,
+    check_inputs,
+    check_key,
+    check_params,
+    check_survival,
 )
-from qrnn_jax.gradients.base import Loop
-
-_STORE_LIMIT = 2**26  # bytes that reverse mode may keep before the automatic rule recomputes
+from qrnn_jax.circuit.spread import spread
+from qrnn_jax.engines import AbstractEngine, AbstractPlan
+from qrnn_jax.engines.base import complex_dtype, real_dtype
+from qrnn_jax.expectations import Expectations, SampledExpectations
+from qrnn_jax.gradients import AbstractGradient
+from qrnn_jax.gradients.base import Start
+from qrnn_jax.setup import expectations_for, plan_for, rule_for
 
 
 class Result(NamedTuple):
@@ -32,9 +33,13 @@ class Result(NamedTuple):
     Arguments:
         outputs: y, (T, outputs).
         carry: the state after the last step: (2**n,) amplitudes of a `StateVector`, or the memory's
-            density matrix. Pass it to the next `simulate` to go on.
-        stderr: standard errors of the outputs; None for exact engines, which have none.
-        drift: |norm - 1| or |trace - 1| of the carry: how much rounding has accumulated.
+            density matrix. Pass it to the next `simulate` to go on. None where outcomes are drawn:
+            a device returns no state.
+        stderr: standard errors of the outputs, (T, outputs); None for exact runs, which have none.
+        drift: |norm - 1| or |trace - 1| of the carry: how much rounding has accumulated; None where
+            there is no carry.
+        log_weight: (T,), the log-probability that every post-selection up to the end of step t
+            succeeds; None for exact runs without one, and for sampled runs.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -45,9 +50,10 @@ class Result(NamedTuple):
     """
 
     outputs: Array
-    carry: Array
+    carry: Array | None
     stderr: Array | None
-    drift: Array
+    drift: Array | None
+    log_weight: Array | None = None
 
 
 def run(
@@ -57,6 +63,9 @@ def run(
     *,
     engine: AbstractEngine | None = None,
     gradient: AbstractGradient | None = None,
+    shots: int | None = None,
+    prefixes: bool = False,
+    key: Array | None = None,
 ) -> Array:
     """Run a recurrent quantum circuit over a sequence.
 
@@ -68,7 +77,12 @@ def run(
         xs: (T, features), one sequence; batch with `jax.vmap`.
         engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`.
         gradient: how to differentiate; None chooses `Backprop`, or `Checkpointed` where storing
-            every step would take more than 64 MiB.
+            every step would take more than 64 MiB; under shots `ParameterShift`.
+        shots: repetitions of every circuit, as on a device; None for exact expectation values. All
+            T outputs of one group of observables come from the same repetitions.
+        prefixes: draw output t from circuits of its own, of 1..t steps each: T times the circuits,
+            for wires that are read but not reset.
+        key: a JAX key, where anything is drawn; under `vmap`, split one per sequence.
 
     Returns:
         ys, (T, outputs). Jitted, keyed by cell, engine and rule; composes with jit, grad, vmap and
@@ -88,7 +102,8 @@ def run(
 
     Source: Takaki et al., Phys. Rev. A 103, 052414 (2021).
     """
-    return simulate(cell, params, xs, engine=engine, gradient=gradient).outputs
+    options = {"engine": engine, "gradient": gradient, "prefixes": prefixes}
+    return simulate(cell, params, xs, shots=shots, key=key, **options).outputs  # type: ignore[arg-type]
 
 
 def simulate(
@@ -99,6 +114,9 @@ def simulate(
     carry: ArrayLike | None = None,
     engine: AbstractEngine | None = None,
     gradient: AbstractGradient | None = None,
+    shots: int | None = None,
+    prefixes: bool = False,
+    key: Array | None = None,
 ) -> Result:
     """Run over a sequence and return the carried state too: for streaming and forecasts.
 
@@ -111,12 +129,15 @@ def simulate(
         carry: the state to start from, from an earlier `Result`; None starts in |0..0>.
         engine: as in `run`.
         gradient: as in `run`; under `ParameterShift` the returned carry is detached.
+        shots: as in `run`.
+        prefixes: as in `run`.
+        key: as in `run`.
 
     Returns:
-        `Result(outputs, carry, stderr, drift)`.
+        `Result(outputs, carry, stderr, drift, log_weight)`.
 
     Raises:
-        ValueError: as `run`; a carry of the wrong shape.
+        ValueError: as `run`; a carry of the wrong shape, or one for a sampled run.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -132,10 +153,12 @@ def simulate(
     check_cell(cell)
     xs = check_inputs(cell, xs)
     check_params(cell, params)
-    plan = plan_for(cell, engine)
-    rule = rule_for(plan, xs.shape[0], gradient)
-    state = plan.init() if carry is None else check_carry(plan, carry)
-    return _simulate(cell, plan, rule, params, xs, state)
+    expectations = expectations_for(cell, engine, shots, prefixes, xs.shape[0])
+    rule = rule_for(expectations, xs.shape[0], gradient)
+    check_key(key, expectations.shots is not None or rule.is_random)
+    state = _start(expectations, carry)
+    result = _simulate(cell, expectations, rule, params, xs, state, key)
+    return check_survival(result) if cell.circuit.is_postselected else result
 
 
 def forecast(
@@ -175,88 +198,81 @@ def forecast(
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"Argument `steps` must be an integer of 1 or more, but is {steps!r}.")
+    plan = plan_for(cell, engine)
     warm = simulate(cell, params, xs, engine=engine)
-    return _forecast(cell, plan_for(cell, engine), steps, params, warm.outputs[-1], warm.carry)
+    assert warm.carry is not None
+    return _forecast(cell, plan, steps, params, warm.outputs[-1], warm.carry)
 
 
-def plan_for(cell: AbstractCell, engine: AbstractEngine | None) -> AbstractPlan:
-    """The plan that `run` would use: the given engine, or the fastest exact one."""
-    if engine is None:
-        engine = StateVector() if cell.circuit.is_unitary else DensityMatrix()
-    if not isinstance(engine, AbstractEngine):
-        raise TypeError(
-            f"Argument `engine` must be an engine, but is {engine!r}; try `qj.DensityMatrix()`."
+def _start(
+    expectations: Expectations | SampledExpectations, carry: ArrayLike | None
+) -> Array | None:
+    """The carried state to start from; a sampled run starts in |0..0>."""
+    if isinstance(expectations, Expectations):
+        plan = expectations.plan
+        return plan.init() if carry is None else check_carry(plan, carry)
+    if carry is not None:
+        raise ValueError(
+            "Argument `carry` must be None where outcomes are drawn, but is given: a device starts "
+            "every repetition in |0..0>; try the whole sequence at once."
         )
-    return engine.plan(cell.circuit, cell.observables)
+    return None
 
 
-def rule_for(plan: AbstractPlan, steps: int, gradient: AbstractGradient | None) -> AbstractGradient:
-    """The rule that `run` would use: the given one, or the fastest exact one that fits."""
-    if gradient is None:
-        stores_little = steps * plan.stored_bytes() <= _STORE_LIMIT
-        return Backprop() if stores_little else Checkpointed()
-    if not isinstance(gradient, AbstractGradient):
-        raise TypeError(
-            f"Argument `gradient` must be a gradient rule, but is {gradient!r}; "
-            "try `qj.Backprop()` or `qj.ParameterShift()`."
-        )
-    return gradient
+def _prepare(
+    cell: AbstractCell,
+    expectations: Expectations | SampledExpectations,
+    params: Any,
+    xs: Array,
+    state: Array | None,
+    key: Array | None,
+) -> tuple[Any, Array, Array, Start]:
+    """params and xs in the engine's type, and what the quantum part takes: weights, data, start."""
+    plan = expectations.plan if isinstance(expectations, Expectations) else None
+    dtype = real_dtype(complex_dtype(None) if plan is None else plan.dtype)
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    data = jax.vmap(partial(cell.data, params))(xs.astype(dtype))
+    weights = cell.weights(params)
+    start = Start(state if state is None or plan is None else state.astype(plan.dtype), key=key)
+    if isinstance(expectations, Expectations) and cell.circuit.is_postselected:
+        scales = expectations.survival(*lax.stop_gradient((weights, data, start)))
+        start = start._replace(scales=scales)
+    return params, weights, data, start
 
 
-@final
-@dataclass(frozen=True)
-class Expectations(AbstractExpectations):
-    """The quantum part as one function: the time loop, written once."""
-
-    plan: AbstractPlan
-
-    @property
-    def circuit(self) -> Circuit:
-        return self.plan.circuit
-
-    def __call__(
-        self, weights: Array, data: Array, state: Array, loop: Loop
-    ) -> tuple[Array, Array]:
-        plan = self.plan
-        prepared = plan.prepare(weights)
-        encoded = jax.vmap(partial(plan.encode, prepared))(data)
-
-        def step(carry: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
-            return plan.step(prepared, carry, inputs[1])
-
-        # the data ride along for their length: a circuit without data encodes nothing
-        carry, reads = loop(step, plan.open(state), (data, encoded))
-        return reads, plan.close(carry)
-
-    def replay(self, tape: Array, state: Array) -> tuple[Array, Array]:
-        def step(state: Array, tape_t: Array) -> tuple[Array, Array]:
-            return self.plan.step_at(tape_t, state)
-
-        state, reads = lax.scan(step, state, tape)
-        return reads, state
+def _finish(cell: AbstractCell, params: Any, reads: Array) -> Array:
+    """reads (M,), perhaps with the survival last, -> outputs: y is conditioned on survival."""
+    if cell.circuit.is_postselected:
+        reads = reads[:-1] / reads[-1]
+    return cell.outputs(params, reads)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _simulate(
     cell: AbstractCell,
-    plan: AbstractPlan,
+    expectations: Expectations | SampledExpectations,
     rule: AbstractGradient,
     params: Any,
     xs: Array,
-    state: Array,
+    state: Array | None,
+    key: Array | None,
 ) -> Result:
-    dtype = real_dtype(plan.dtype)
     low, high = cell.domain()
     checkify.debug_check(
         jnp.all(jnp.isfinite(xs) & (xs >= low) & (xs <= high)),
         "Argument `xs` must be finite and within the cell's domain, but is not.",
     )
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
-    data = jax.vmap(partial(cell.data, params))(xs.astype(dtype))
-    function = rule.differentiate(Expectations(plan))
-    reads, new = function(cell.weights(params), data, state.astype(plan.dtype))
-    outputs = jax.vmap(partial(cell.outputs, params))(reads)
-    return Result(outputs, new, None, plan.drift(new))
+    params, weights, data, start = _prepare(cell, expectations, params, xs, state, key)
+    reads, rest = rule.differentiate(expectations)(weights, data, start)
+    finish = partial(_finish, cell, params)
+    outputs = jax.vmap(finish)(reads)
+    if isinstance(expectations, Expectations):
+        weight = None if start.scales is None else jnp.cumsum(jnp.log(start.scales))
+        return Result(outputs, rest, None, expectations.plan.drift(rest), weight)
+    frozen = lax.stop_gradient(reads)
+    slopes = jax.vmap(jax.jacfwd(finish))(frozen)  # (T, outputs, M)
+    variance = jnp.einsum("toi,tij,toj->to", slopes, rest, slopes)
+    return Result(outputs, None, lax.stop_gradient(jnp.sqrt(variance)), None)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -265,12 +281,15 @@ def _forecast(
 ) -> Array:
     dtype = real_dtype(plan.dtype)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
-    prepared = plan.prepare(cell.weights(params))
+    weights = cell.weights(params)
+    empty = jnp.zeros(cell.circuit.data_count, dtype)
+    prepared = plan.prepare(spread(cell.circuit, weights, empty))
 
     def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
         state, y = carry
-        data = cell.data(params, cell.feedback(y))
-        state, reads = plan.step(prepared, state, plan.encode(prepared, data))
-        return (state, cell.outputs(params, reads)), y
+        tape = spread(cell.circuit, weights, cell.data(params, cell.feedback(y)))
+        state, reads = plan.step(prepared, state, plan.encode(prepared, tape))
+        scale = reads[-1] if cell.circuit.is_postselected else 1
+        return (state / scale, _finish(cell, params, reads)), y
 
     return lax.scan(step, (plan.open(state), first), length=steps)[1]

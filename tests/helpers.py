@@ -270,6 +270,10 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
     "viqueira-emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
+    "noisy": qj.cells.Noisy(
+        qj.cells.Viqueira(exchange=1, memory=1, layers=1, uploads=0),
+        qj.NoiseProfile(gate2=0.05, damping=0.1, idle=0.08, readout=0.05),
+    ),
     "circuit-unitary": random_cell(0, kind="unitary", gates=5),
     "circuit-reset": random_cell(1, kind="reset", gates=5),
     "circuit-noisy": random_cell(10, kind="noisy", gates=5),

@@ -39,29 +39,71 @@ def run(
     data: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outputs (T, M), and the density matrix (2**n, 2**n) after the last step."""
-    operators = [o for item in observables for o in observable_matrices(item, circuit.wires)]
+    errors = readout_errors(circuit)
+    operators = [
+        o for item in observables for o in observable_matrices(item, circuit.wires, errors)
+    ]
+    bases = read_bases(circuit, observables)
     rho = np.zeros((2**circuit.wires,) * 2, complex)
     rho[0, 0] = 1
     outputs = []
     for x in data:
-        rho, seen = step(circuit, rho, weights, x)
+        rho, seen = step(circuit, rho, weights, x, bases)
+        seen, rho = seen / np.trace(seen).real, rho / np.trace(rho).real  # 1 but for `Postselect`
         outputs.append([np.trace(operator @ seen).real for operator in operators])
     return np.array(outputs), rho
 
 
 def step(
-    circuit: qj.Circuit, rho: np.ndarray, weights: np.ndarray, x: np.ndarray
+    circuit: qj.Circuit,
+    rho: np.ndarray,
+    weights: np.ndarray,
+    x: np.ndarray,
+    bases: dict[int, str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The state after one step, and the state that is read in it."""
+    """The state after one step, and the state that is read in it, before any back-action."""
     place, seen = read_place(circuit), rho
     for index, operation in enumerate(circuit.operations):
         if index == place:
             seen = rho
-        if not isinstance(operation, qj.Read):
-            matrices = kraus(operation, weights, x)
-            full = [embed(matrix, operation.wires, circuit.wires) for matrix in matrices]
-            rho = sum(k @ rho @ k.conj().T for k in full)
+        if isinstance(operation, qj.Read):
+            for wire, letter in (bases or {}).items():
+                rho = _apply(eigenprojectors(letter), (wire,), rho, circuit.wires)
+        elif not isinstance(operation, qj.ReadoutError):
+            rho = _apply(kraus(operation, weights, x), operation.wires, rho, circuit.wires)
     return rho, rho if place == len(circuit.operations) else seen
+
+
+def _apply(
+    matrices: Sequence[np.ndarray], wires: Sequence[int], rho: np.ndarray, count: int
+) -> np.ndarray:
+    full = [embed(matrix, wires, count) for matrix in matrices]
+    return sum(k @ rho @ k.conj().T for k in full)
+
+
+def eigenprojectors(letter: str) -> list[np.ndarray]:
+    """The projectors on the eigenvalues +1 (outcome 0) and -1 (outcome 1) of a Pauli matrix."""
+    _, vectors = np.linalg.eigh(PAULI[letter])  # ascending eigenvalues
+    return [np.outer(vectors[:, i], vectors[:, i].conj()) for i in (1, 0)]
+
+
+def readout_errors(circuit: qj.Circuit) -> dict[int, tuple[float, float]]:
+    """For each wire with an error of its read-out, P(1 | 0) and P(0 | 1)."""
+    errors = [op for op in circuit.operations if isinstance(op, qj.ReadoutError)]
+    return {op.wire: (op.p01, op.p10) for op in errors}
+
+
+def read_bases(circuit: qj.Circuit, observables: Sequence[qj.AbstractObservable]) -> dict[int, str]:
+    """The letter in which a read-out with back-action measures each wire."""
+    if not any(isinstance(op, qj.Read) and op.measure for op in circuit.operations):
+        return {}
+    bases = {}
+    for item in observables:
+        if isinstance(item, qj.Probabilities):
+            bases |= dict.fromkeys(item.wires, "Z")
+        else:
+            bases |= {wire: letter for _, word in item.as_sum().terms for wire, letter in word}
+    return bases
 
 
 def read_place(circuit: qj.Circuit) -> int:
@@ -69,6 +111,8 @@ def read_place(circuit: qj.Circuit) -> int:
     names = [type(operation).__name__ for operation in circuit.operations]
     if "Read" in names:
         return names.index("Read")
+    if "ReadoutError" in names:
+        raise NotImplementedError("The oracle wants an explicit `Read` beside a `ReadoutError`.")
     trailing = 0
     while trailing < len(names) and names[-1 - trailing] == "Reset":
         trailing += 1
@@ -97,6 +141,23 @@ def kraus(
         return [ROTATIONS[name](*values)]
     if name in CHANNELS:
         return CHANNELS[name](*values)
+    if name == "If":
+        (branch,) = kraus(operation.gate, weights, x)
+        other = np.eye(len(branch))
+        first, second = (other, branch) if operation.value else (branch, other)
+        return [np.kron(ZERO, first) + np.kron(ONE, second)]
+    if name == "Measure":
+        projectors = eigenprojectors(operation.basis)
+        if operation.to is None:
+            return projectors
+        writes = ((ZERO, RAISE), (RAISE.T, ONE))  # |b><0| and |b><1| for b = 0, 1
+        return [np.kron(p, write) for p, pair in zip(projectors, writes) for write in pair]
+    if name == "Postselect":
+        return [ONE if operation.value else ZERO]
+    if name == "AngleNoise":
+        (unitary,) = kraus(operation.gate, weights, x)
+        lost = 1 - np.exp(-operation.rate * abs(values[0]))
+        return [k @ unitary for k in CHANNELS["Depolarizing"](0.75 * lost)]
     if name == "Evolution":
         return [expm(-1j * values[0] * pauli_sum(operation.hamiltonian, operation.wires))]
     if name == "Unitary":
@@ -143,23 +204,39 @@ CHANNELS: dict[str, Callable[..., list[np.ndarray]]] = {
 }
 
 
-def observable_matrices(observable: qj.AbstractObservable, count: int) -> list[np.ndarray]:
+Errors = dict[int, tuple[float, float]]
+
+
+def effects(letter: str, flips: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+    """The operators whose expectations are the probabilities of REPORTING 0 and 1."""
+    p01, p10 = flips
+    zero, one = eigenprojectors(letter)
+    return (1 - p01) * zero + p10 * one, p01 * zero + (1 - p10) * one
+
+
+def observable_matrices(
+    observable: qj.AbstractObservable, count: int, errors: Errors | None = None
+) -> list[np.ndarray]:
     """The dense operators on all wires whose expectations an observable reads."""
     if isinstance(observable, qj.Probabilities):
-        bits = np.ndindex((2,) * len(observable.wires))
-        projectors = (kron(ONE if bit else ZERO for bit in word) for word in bits)
-        return [embed(matrix, observable.wires, count) for matrix in projectors]
-    return [pauli_sum(observable, range(count))]
+        pairs = [effects("Z", (errors or {}).get(wire, (0.0, 0.0))) for wire in observable.wires]
+        words = np.ndindex((2,) * len(pairs))
+        reported = (kron(pair[bit] for pair, bit in zip(pairs, word)) for word in words)
+        return [embed(matrix, observable.wires, count) for matrix in reported]
+    return [pauli_sum(observable, range(count), errors)]
 
 
-def pauli_sum(observable: qj.AbstractObservable, wires: Sequence[int]) -> np.ndarray:
-    """sum_m c_m P_m on the given wires, first wire most significant."""
+def pauli_sum(
+    observable: qj.AbstractObservable, wires: Sequence[int], errors: Errors | None = None
+) -> np.ndarray:
+    """sum_m c_m P_m on the given wires, first wire most significant; a factor is E_0 - E_1."""
     total = np.zeros((2 ** len(wires),) * 2, complex)
     for coefficient, word in observable.as_sum().terms:
-        letters = dict(word)
-        total += coefficient * kron(
-            PAULI[letters[wire]] if wire in letters else I2 for wire in wires
-        )
+        factors = [I2] * len(wires)
+        for wire, letter in word:
+            zero, one = effects(letter, (errors or {}).get(wire, (0.0, 0.0)))
+            factors[list(wires).index(wire)] = zero - one
+        total += coefficient * kron(factors)
     return total
 
 

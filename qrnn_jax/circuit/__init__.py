@@ -1,5 +1,6 @@
 """Descriptions: slots, gates, channels, observables, circuits, and their lowering."""
 
+from qrnn_jax.circuit.angle_noise import AngleNoise as AngleNoise
 from qrnn_jax.circuit.channels import AmplitudeDamping as AmplitudeDamping
 from qrnn_jax.circuit.channels import BitFlip as BitFlip
 from qrnn_jax.circuit.channels import Depolarizing as Depolarizing
@@ -7,6 +8,7 @@ from qrnn_jax.circuit.channels import Kraus as Kraus
 from qrnn_jax.circuit.channels import PhaseDamping as PhaseDamping
 from qrnn_jax.circuit.channels import Reset as Reset
 from qrnn_jax.circuit.circuit import Circuit as Circuit
+from qrnn_jax.circuit.conditional import If as If
 from qrnn_jax.circuit.fixed import CNOT as CNOT
 from qrnn_jax.circuit.fixed import CZ as CZ
 from qrnn_jax.circuit.fixed import SWAP as SWAP
@@ -16,16 +18,22 @@ from qrnn_jax.circuit.fixed import T as T
 from qrnn_jax.circuit.general import U3 as U3
 from qrnn_jax.circuit.general import Evolution as Evolution
 from qrnn_jax.circuit.general import Unitary as Unitary
+from qrnn_jax.circuit.measure import Measure as Measure
+from qrnn_jax.circuit.noise import NoiseProfile as NoiseProfile
 from qrnn_jax.circuit.observables import AbstractObservable as AbstractObservable
 from qrnn_jax.circuit.observables import PauliSum as PauliSum
 from qrnn_jax.circuit.observables import Probabilities as Probabilities
+from qrnn_jax.circuit.observed import observed as observed
 from qrnn_jax.circuit.operation import AbstractChannel as AbstractChannel
 from qrnn_jax.circuit.operation import AbstractGate as AbstractGate
+from qrnn_jax.circuit.operation import AbstractMarker as AbstractMarker
 from qrnn_jax.circuit.operation import AbstractOperation as AbstractOperation
 from qrnn_jax.circuit.paulis import X as X
 from qrnn_jax.circuit.paulis import Y as Y
 from qrnn_jax.circuit.paulis import Z as Z
+from qrnn_jax.circuit.postselect import Postselect as Postselect
 from qrnn_jax.circuit.read import Read as Read
+from qrnn_jax.circuit.readout_error import ReadoutError as ReadoutError
 from qrnn_jax.circuit.rotations import CRX as CRX
 from qrnn_jax.circuit.rotations import CRY as CRY
 from qrnn_jax.circuit.rotations import CRZ as CRZ

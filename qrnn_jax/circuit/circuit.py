@@ -11,13 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from qrnn_jax.circuit.bits import check_bit_wires, find_bit_wires
 from qrnn_jax.circuit.channels import Reset
 from qrnn_jax.circuit.draw_matplotlib import draw_matplotlib
 from qrnn_jax.circuit.draw_text import draw_text
 from qrnn_jax.circuit.lower import lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
-from qrnn_jax.circuit.operation import AbstractOperation
+from qrnn_jax.circuit.operation import AbstractMarker, AbstractOperation
+from qrnn_jax.circuit.postselect import Postselect
 from qrnn_jax.circuit.read import Read
+from qrnn_jax.circuit.readout_error import ReadoutError, check_readout_errors
 from qrnn_jax.circuit.slots import Slot
 from qrnn_jax.circuit.spread import spread
 
@@ -35,10 +38,11 @@ class Circuit:
 
     Arguments:
         wires: number of wires n, 1 or more.
-        operations: gates, channels, resets and at most one `Read`.
+        operations: gates, channels, resets, measurements and at most one `Read`.
 
     Raises:
-        ValueError: a wire out of range, a gap in the slots, more than one `Read`.
+        ValueError: a wire out of range, a gap in the slots, more than one `Read`, a recorded bit
+            that something else acts on, a `ReadoutError` behind the read-out.
         TypeError: something that is no operation.
 
     Example:
@@ -59,6 +63,8 @@ class Circuit:
         object.__setattr__(self, "operations", tuple(operations))
         self._check_operations()
         self._check_slots()
+        check_bit_wires(self.operations)
+        check_readout_errors(self.operations, self.read_index)
         object.__setattr__(self, "_hash", hash((self.wires, self.operations)))
 
     def __hash__(self) -> int:
@@ -87,8 +93,29 @@ class Circuit:
 
     @cached_property
     def is_unitary(self) -> bool:
-        """Whether the step has no channel and no reset."""
-        return all(op.is_unitary for op in self.operations)
+        """Whether the step has no channel, no reset and no back-action of the read-out."""
+        return all(op.is_unitary for op in self.operations) and not self.is_read_measured
+
+    @cached_property
+    def is_read_measured(self) -> bool:
+        """Whether reading measures the wires: `Read(measure=True)`."""
+        return any(isinstance(op, Read) and op.measure for op in self.operations)
+
+    @cached_property
+    def is_postselected(self) -> bool:
+        """Whether only runs with a wanted outcome are kept, so that outputs are ratios."""
+        return any(isinstance(op, Postselect) for op in self.operations)
+
+    @cached_property
+    def bit_wires(self) -> tuple[int, ...]:
+        """Wires that hold a recorded bit: `to` of some `Measure`, `bit` of some `If`."""
+        return find_bit_wires(self.operations)
+
+    @property
+    def readout_errors(self) -> dict[int, tuple[float, float]]:
+        """For each wire with a `ReadoutError`: (P(read 1 | true 0), P(read 0 | true 1))."""
+        errors = [op for op in self.operations if isinstance(op, ReadoutError)]
+        return {error.wire: error.flips for error in errors}
 
     @cached_property
     def reset_wires(self) -> tuple[int, ...]:
@@ -108,8 +135,10 @@ class Circuit:
             if isinstance(operation, Read):
                 return index
         index = len(self.operations)
-        while index and isinstance(self.operations[index - 1], Reset):
+        while index and isinstance(self.operations[index - 1], (Reset, AbstractMarker)):
             index -= 1
+        while index < len(self.operations) and isinstance(self.operations[index], AbstractMarker):
+            index += 1
         return index
 
     def count(self) -> dict[str, int]:
@@ -193,7 +222,7 @@ class Circuit:
                     f"Argument `operations` must hold operations, but entry {index} is "
                     f"{type(operation).__name__}; try a gate such as `qj.RX(0, qj.Weight(0))`."
                 )
-            for wire in operation.wires:
+            for wire in operation.named_wires:
                 if wire >= self.wires:
                     raise ValueError(
                         f"Operation {index}, {operation}, must act on wires below {self.wires}, "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from qrnn_jax.circuit.operation import AbstractOperation
+from qrnn_jax.circuit.operation import AbstractMarker, AbstractOperation
 from qrnn_jax.circuit.read import Read
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Mark:
         targets: the wires that carry the label, in the operation's order.
         controls: the wires that carry a dot.
         kind: "data", "weight" or "constant" (what its numbers depend on), "channel", or "barrier"
-            for an operation without wires, which stands on all of them.
+            for an operation that names no wire and stands on all of them.
     """
 
     label: str
@@ -105,7 +105,7 @@ def _fill(widths: Sequence[float], limit: float) -> list[range]:
 
 
 def _mark(operation: AbstractOperation, count: int) -> Mark:
-    wires = operation.wires or tuple(range(count))
+    wires = operation.named_wires or tuple(range(count))
     return Mark(
         label=operation.label,
         values=",".join(map(repr, operation.parameters)),
@@ -116,9 +116,9 @@ def _mark(operation: AbstractOperation, count: int) -> Mark:
 
 
 def _kind(operation: AbstractOperation) -> str:
-    if not operation.wires:
+    if not operation.named_wires:
         return "barrier"
-    if not operation.is_unitary:
+    if not operation.is_unitary or isinstance(operation, AbstractMarker):
         return "channel"
     if any(slot.data for slot in operation.parameters):
         return "data"

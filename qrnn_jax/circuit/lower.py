@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, final
 
-from qrnn_jax.circuit.operation import AbstractChannel, AbstractGate
-from qrnn_jax.circuit.read import Read
+from qrnn_jax.circuit.operation import AbstractChannel, AbstractGate, AbstractMarker
 
 if TYPE_CHECKING:
     from qrnn_jax.circuit.circuit import Circuit
@@ -69,11 +68,11 @@ class Block:
 def place(
     circuit: "Circuit", indices: Iterable[int], rename: dict[int, int] | None = None
 ) -> list[Placed]:
-    """Pick operations by index (skipping `Read`), renaming wires if asked."""
+    """Pick operations by index (skipping markers such as `Read`), renaming wires if asked."""
     placed = []
     for index in indices:
         operation = circuit.operations[index]
-        if isinstance(operation, Read):
+        if isinstance(operation, AbstractMarker):
             continue
         assert isinstance(operation, (AbstractGate, AbstractChannel))
         wires = tuple(wire if rename is None else rename[wire] for wire in operation.wires)

@@ -2,7 +2,7 @@
 
 import abc
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -51,6 +51,21 @@ class AbstractObservable(abc.ABC):
     def matrices(self, place: dict[int, int], count: int) -> np.ndarray:
         """The (outputs, 2**count, 2**count) dense matrices: the oracle, and for small registers."""
 
+    def confused(self, errors: Mapping[int, tuple[float, float]]) -> "AbstractObservable":
+        """What is read in its place when outcomes are flipped; here for outcome distributions.
+
+        Equation: p'[b] = sum_c prod_i P(read b_i | true c_i) p[c].
+
+        Arguments:
+            errors: for some wires, (P(read 1 | true 0), P(read 0 | true 1)).
+
+        Returns:
+            The observable itself where no wire of it has an error.
+        """
+        if not set(errors) & set(self.wires):
+            return self
+        return Confused(self, tuple(errors.get(wire, (0.0, 0.0)) for wire in self.wires))
+
 
 class AbstractPauli(AbstractObservable):
     """The algebra of Pauli words: `@` multiplies words, `+ - *` make real-weighted sums."""
@@ -74,6 +89,25 @@ class AbstractPauli(AbstractObservable):
                 letters[place[wire]] = letter
             total += coefficient * pauli_word_matrix("".join(letters))
         return total[None]
+
+    def confused(self, errors: Mapping[int, tuple[float, float]]) -> "AbstractPauli":
+        """What is read in its place when outcomes are flipped, in whatever basis.
+
+        Equation: each factor P of a word becomes (1 - p01 - p10) P + (p10 - p01).
+
+        Arguments:
+            errors: for some wires, (p01, p10) = (P(read 1 | true 0), P(read 0 | true 1)).
+
+        Returns:
+            A sum of words, multiplied out; the observable itself where no wire has an error.
+        """
+        if not set(errors) & set(self.as_sum().wires):
+            return self
+        terms: dict[Word, float] = {}
+        for coefficient, word in self.as_sum().terms:
+            for factor, shorter in _expand(word, errors):
+                terms[shorter] = terms.get(shorter, 0.0) + coefficient * factor
+        return PauliSum(tuple((coefficient, word) for word, coefficient in terms.items()))
 
     def __matmul__(self, other: "AbstractPauli") -> "PauliSum":
         products = [
@@ -217,6 +251,52 @@ class Probabilities(AbstractObservable):
         for wire in self.wires:
             outcome = 2 * outcome + (index >> (count - 1 - place[wire]) & 1)
         return np.array([np.diag(outcome == b).astype(complex) for b in range(self.outputs)])
+
+
+@final
+@dataclass(frozen=True)
+class Confused(AbstractObservable):
+    """An outcome distribution whose bits are reported wrongly: see `AbstractObservable.confused`.
+
+    Arguments:
+        truth: the distribution of the true outcomes, 2**k numbers on k wires.
+        flips: for each wire, (P(read 1 | true 0), P(read 0 | true 1)).
+    """
+
+    truth: AbstractObservable
+    flips: tuple[tuple[float, float], ...]
+
+    @property
+    def wires(self) -> tuple[int, ...]:
+        return self.truth.wires
+
+    @property
+    def outputs(self) -> int:
+        return self.truth.outputs
+
+    def read(self, left: Array, right: Array, probabilities: Array, place: dict[int, int]) -> Array:
+        return self._mix(self.truth.read(left, right, probabilities, place))
+
+    def matrices(self, place: dict[int, int], count: int) -> np.ndarray:
+        return np.asarray(self._mix(jnp.asarray(self.truth.matrices(place, count))))
+
+    def _mix(self, values: Array) -> Array:
+        """One stochastic matrix per wire, on the first axis."""
+        for position, (p01, p10) in enumerate(self.flips):
+            matrix = jnp.asarray([[1 - p01, p10], [p01, 1 - p10]], values.dtype)
+            values = apply_matrix(matrix, values, (position,), len(self.flips))
+        return values
+
+
+def _expand(word: Word, errors: Mapping[int, tuple[float, float]]) -> list[tuple[float, Word]]:
+    """The product of (1 - p01 - p10) P + (p10 - p01) over a word's factors, multiplied out."""
+    products: list[tuple[float, Word]] = [(1.0, ())]
+    for wire, letter in word:
+        p01, p10 = errors.get(wire, (0.0, 0.0))
+        kept = [((1 - p01 - p10) * c, (*rest, (wire, letter))) for c, rest in products]
+        lost = [((p10 - p01) * c, rest) for c, rest in products] if p01 != p10 else []
+        products = kept + lost
+    return products
 
 
 def _multiply_words(first: Word, second: Word) -> Word:

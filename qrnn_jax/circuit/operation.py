@@ -32,6 +32,11 @@ class AbstractOperation(abc.ABC):
         """The short text drawn on the wires that are no controls; one symbol is drawn unboxed."""
 
     @property
+    def named_wires(self) -> tuple[int, ...]:
+        """The wires that the operation names: those it acts on, or the one that a marker is for."""
+        return self.wires
+
+    @property
     def controls(self) -> tuple[int, ...]:
         """The wires drawn as control dots: the operation is trivial where one of them is 0."""
         return ()
@@ -82,10 +87,25 @@ class AbstractGate(AbstractOperation):
         return shift_terms(self.generators()[parameter])
 
 
-class AbstractChannel(AbstractOperation):
-    """A linear, trace-preserving, not necessarily unitary operation, given by Kraus matrices.
+class AbstractMarker(AbstractOperation):
+    """An operation that touches no state: it says how the step is read. Engines skip it."""
 
-    Equation: rho -> sum_m K_m rho K_m^dagger, sum_m K_m^dagger K_m = 1.
+    is_unitary = True
+
+    @property
+    def wires(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def parameters(self) -> tuple[Slot, ...]:
+        return ()
+
+
+class AbstractChannel(AbstractOperation):
+    """A linear, not necessarily unitary operation, given by Kraus matrices.
+
+    Equation: rho -> sum_m K_m rho K_m^dagger, sum_m K_m^dagger K_m = 1 (of all public channels,
+    only `Postselect` gives up the last: it keeps a part of the runs).
 
     Example:
         >>> import qrnn_jax as qj

@@ -1,6 +1,8 @@
 """How a circuit acts on a state."""
 
 from qrnn_jax.engines.base import AbstractEngine as AbstractEngine
+from qrnn_jax.engines.base import AbstractExactEngine as AbstractExactEngine
 from qrnn_jax.engines.base import AbstractPlan as AbstractPlan
 from qrnn_jax.engines.density_matrix import DensityMatrix as DensityMatrix
 from qrnn_jax.engines.state_vector import StateVector as StateVector
+from qrnn_jax.engines.trajectories import Trajectories as Trajectories

@@ -4,20 +4,22 @@ An engine is a frozen setting (`StateVector(dtype=...)`). For a circuit and its 
 a *plan*: a frozen, hashable object that knows what to build once per call, what to encode for all
 steps before the loop, and what a step does. The loop itself is written once, in `run.py`:
 
-    prepared = plan.prepare(weights)                  once per call: all weight-only work
-    encoded  = vmap(plan.encode)(prepared, data_t)    for all steps: all work without the state
+    prepared = plan.prepare(tape_0)                   once per call: all weight-only work
+    encoded  = vmap(plan.encode)(prepared, tape_t)    for all steps: all work without the state
     carry    = plan.open(state)
     carry, reads = plan.step(prepared, carry, encoded_t)          inside lax.scan
     state    = plan.close(carry)
 
-`step_at(tape_t, state)` is the same step with one angle per gate occurrence: what the replays of a
-shift rule run. `state` is the public form (a vector, or the memory's density matrix), the same for
-every plan of an engine; `carry` may be whatever a plan finds fastest.
+A tape row (K,) holds the value of every gate parameter of one step. `prepare` looks at the columns
+that no data reach: they are equal in all rows. `step_at(tape_t, state)` is the same step with all
+columns its own: what the replays of a shift rule run. `state` is the public form (a vector, or the
+memory's density matrix), the same for every plan of an engine; `carry` may be whatever a plan finds
+fastest.
 """
 
 import abc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -27,6 +29,9 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
+from qrnn_jax.circuit.groups import Group
+from qrnn_jax.circuit.lower import Block
+from qrnn_jax.engines.sampler import AbstractSampler
 
 
 class AbstractPlan(abc.ABC):
@@ -49,12 +54,12 @@ class AbstractPlan(abc.ABC):
         """Carry -> public form."""
 
     @abc.abstractmethod
-    def prepare(self, weights: Array) -> Any:
-        """Everything that depends on weights alone."""
+    def prepare(self, tape: Array) -> Any:
+        """Everything that depends on weights alone, from any row (K,) of the tape."""
 
     @abc.abstractmethod
-    def encode(self, prepared: Any, data_t: Array) -> Any:
-        """Everything of one step that does not depend on the state."""
+    def encode(self, prepared: Any, tape_t: Array) -> Any:
+        """Everything of one step that depends on data but not on the state."""
 
     @abc.abstractmethod
     def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
@@ -63,6 +68,25 @@ class AbstractPlan(abc.ABC):
     @abc.abstractmethod
     def step_at(self, tape_t: Array, state: Array) -> tuple[Array, Array]:
         """One step with the angles of every occurrence given: (state, reads)."""
+
+    @property
+    @abc.abstractmethod
+    def prepared_columns(self) -> frozenset[int]:
+        """The tape columns that `prepare` looks at; all others belong to `encode`."""
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether `step` is linear in what `prepare` returns."""
+        return False
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether `undo` can take a step back."""
+        return False
+
+    def undo(self, prepared: Any, carry: Array, encoded_t: Any) -> Array:
+        """The carry before a step, from the carry after it."""
+        raise ValueError(f"{type(self).__name__} cannot take a step back: it is not reversible.")
 
     @abc.abstractmethod
     def drift(self, state: Array) -> Array:
@@ -74,7 +98,7 @@ class AbstractPlan(abc.ABC):
 
 
 class AbstractEngine(abc.ABC):
-    """A way to simulate; `plan` fits it to a circuit. A frozen, hashable setting.
+    """A way to run a circuit. A frozen, hashable setting.
 
     Example:
         >>> import qrnn_jax as qj
@@ -87,12 +111,57 @@ class AbstractEngine(abc.ABC):
         """Why this engine cannot run the circuit, in a sentence; None if it can."""
 
     @abc.abstractmethod
+    def sampler(
+        self,
+        circuit: Circuit,
+        observables: tuple[AbstractObservable, ...],
+        group: Group | None,
+    ) -> AbstractSampler:
+        """Single repetitions of the circuit.
+
+        Arguments:
+            circuit: the step.
+            observables: what is read.
+            group: the setting in which the read-out is measured and recorded; None where nothing
+                is recorded and each repetition returns the expectation values of its own branch.
+
+        Raises:
+            ValueError: the engine cannot play single repetitions of it.
+        """
+
+
+class AbstractExactEngine(AbstractEngine):
+    """An engine that returns exact expectation values; `plan` fits it to a circuit.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> isinstance(qj.DensityMatrix(), qj.AbstractExactEngine)
+        True
+    """
+
+    @abc.abstractmethod
     def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
         """The plan for one circuit.
 
         Raises:
             ValueError: the engine cannot run it, or the state does not fit into memory.
         """
+
+
+def scaled_step(
+    plan: AbstractPlan, prepared: Any, carry: Array, inputs: tuple[Any, Array | None]
+) -> tuple[Array, Array]:
+    """One step on (encoded_t, scale_t); the new carry is divided by the scale, if there is one."""
+    encoded_t, scale = inputs
+    carry, reads = plan.step(prepared, carry, encoded_t)
+    return (carry if scale is None else carry / scale), reads
+
+
+def columns_of(blocks: Iterable[Block]) -> frozenset[int]:
+    """The tape columns of all members of some blocks."""
+    return frozenset(
+        column for block in blocks for member in block.members for column in member.columns
+    )
 
 
 def complex_dtype(dtype: DTypeLike | None) -> np.dtype:

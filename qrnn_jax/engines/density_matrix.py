@@ -8,15 +8,24 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
-from qrnn_jax.engines.base import AbstractEngine, AbstractPlan, check_memory, complex_dtype
+from qrnn_jax.circuit.groups import Group
+from qrnn_jax.engines.base import (
+    AbstractExactEngine,
+    AbstractPlan,
+    check_memory,
+    complex_dtype,
+)
 from qrnn_jax.engines.dense import DensePlan
+from qrnn_jax.engines.instrument import MAX_ENTRIES, InstrumentSampler, instrument_entries
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
+from qrnn_jax.engines.sampler import AbstractSampler
+from qrnn_jax.engines.trajectories import TrajectorySampler
 from qrnn_jax.engines.transfer import TransferPlan, prefers_transfer
 
 
 @final
 @dataclass(frozen=True)
-class DensityMatrix(AbstractEngine):
+class DensityMatrix(AbstractExactEngine):
     """Exact simulation of any step by density matrices.
 
     Equation: rho_t = E(x_t, w)[rho_{t-1}]; y_t = Tr(O rho_t), read without back-action. Only the
@@ -50,6 +59,19 @@ class DensityMatrix(AbstractEngine):
 
     def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
         return _plan(circuit, observables, complex_dtype(self.dtype))
+
+    def sampler(
+        self,
+        circuit: Circuit,
+        observables: tuple[AbstractObservable, ...],
+        group: Group | None,
+    ) -> AbstractSampler:
+        """Exact instruments while they are small; else pure states, with the same statistics."""
+        dtype = complex_dtype(self.dtype)
+        plan = DensePlan(circuit, observables, dtype)
+        if group is not None and instrument_entries(plan, group) <= MAX_ENTRIES:
+            return InstrumentSampler(plan, group)
+        return TrajectorySampler(circuit, observables, dtype, group)
 
 
 @lru_cache(maxsize=256)

@@ -21,8 +21,7 @@ from jax import Array
 from qrnn_jax.circuit import AbstractObservable, Circuit, Reset
 from qrnn_jax.circuit.lower import Block, lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
-from qrnn_jax.circuit.spread import spread
-from qrnn_jax.engines.base import AbstractPlan, read_all, real_dtype
+from qrnn_jax.engines.base import AbstractPlan, columns_of, read_all
 
 _BLOCK_WIRES = 3
 
@@ -107,11 +106,10 @@ class KrausPlan(AbstractPlan):
     def close(self, carry: Array) -> Array:
         return carry
 
-    def prepare(self, weights: Array) -> Any:
-        tape = self._weight_tape(weights)
+    def prepare(self, tape: Array) -> Any:
         fixed = block_matrices([block for block in self.body if not block.varies], tape)
         unitary = None if self.body_varies else self.unitary_from(fixed)
-        return weights, fixed, unitary
+        return fixed, unitary
 
     def unitary_from(self, matrices: tuple[Array, ...]) -> Array:
         """The body's dense matrix with the input register's columns apart: (2**n, dA, dB)."""
@@ -119,11 +117,10 @@ class KrausPlan(AbstractPlan):
         columns = jnp.eye(2**count, dtype=self.dtype)
         return apply_blocks(self.body, matrices, columns, count).reshape(-1, *self.sizes)
 
-    def encode(self, prepared: Any, data_t: Array) -> Any:
-        weights, _, _ = prepared
-        tape = spread(self.circuit, weights, data_t)
+    def encode(self, prepared: Any, tape_t: Array) -> Any:
+        del prepared
         varying = [block for block in self.body if block.varies]
-        return self.encode_register(tape), block_matrices(varying, tape)
+        return self.encode_register(tape_t), block_matrices(varying, tape_t)
 
     def encode_register(self, tape_t: Array) -> Array:
         """|phi>, the input register's state before it meets the memory, (dA,)."""
@@ -132,7 +129,7 @@ class KrausPlan(AbstractPlan):
         return apply_blocks(self.encoder, matrices, ground, len(self.circuit.reset_wires))
 
     def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
-        _, fixed, unitary = prepared
+        fixed, unitary = prepared
         phi, varying = encoded_t
         if unitary is not None:
             return self._act(jnp.einsum("oab,a->ob", unitary, phi), carry)
@@ -144,10 +141,6 @@ class KrausPlan(AbstractPlan):
         phi = self.encode_register(tape_t)
         matrices = list(block_matrices(self.body, tape_t))
         return self._act(self._columns(phi, matrices), state)
-
-    def _weight_tape(self, weights: Array) -> Array:
-        empty = jnp.zeros(self.circuit.data_count, real_dtype(self.dtype))
-        return spread(self.circuit, weights, empty)
 
     def _columns(self, phi: Array, matrices: list[Array]) -> Array:
         identity = jnp.eye(self.sizes[1], dtype=self.dtype)
@@ -163,6 +156,10 @@ class KrausPlan(AbstractPlan):
             "kcb,kdb->cd", left.reshape(by_outcome), columns.conj().reshape(by_outcome)
         )
         return new, reads
+
+    @property
+    def prepared_columns(self) -> frozenset[int]:
+        return columns_of(block for block in self.body if not block.varies)
 
     def drift(self, state: Array) -> Array:
         return jnp.abs(jnp.trace(state) - 1)

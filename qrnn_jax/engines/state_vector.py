@@ -10,24 +10,25 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
-from qrnn_jax.circuit.lower import Block, lower
+from qrnn_jax.circuit.groups import Group
+from qrnn_jax.circuit.lower import Block, Kind, lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
-from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines.base import (
-    AbstractEngine,
+    AbstractExactEngine,
     AbstractPlan,
     check_memory,
+    columns_of,
     complex_dtype,
     read_all,
-    real_dtype,
 )
+from qrnn_jax.engines.sampler import AbstractSampler
 
 _BLOCK_WIRES = 4  # fused blocks of 3 to 5 wires were measured fastest on wide pure states
 
 
 @final
 @dataclass(frozen=True)
-class StateVector(AbstractEngine):
+class StateVector(AbstractExactEngine):
     """Exact simulation of unitary steps by a state vector.
 
     Equation: psi_t = U(x_t, w) psi_{t-1}; y_t = <psi_t| O |psi_t>, read without back-action: a
@@ -69,6 +70,17 @@ class StateVector(AbstractEngine):
         check_memory(2**circuit.wires, dtype, f"a state vector of {circuit.wires} qubits")
         return _plan(circuit, observables, dtype)
 
+    def sampler(
+        self,
+        circuit: Circuit,
+        observables: tuple[AbstractObservable, ...],
+        group: Group | None,
+    ) -> AbstractSampler:
+        raise ValueError(
+            "`StateVector` must not play single repetitions: a recorded outcome changes the state, "
+            "and a unitary step has none; try `prefixes=True`, `DensityMatrix()` or `Trajectories`."
+        )
+
 
 @final
 @dataclass(frozen=True)
@@ -99,23 +111,33 @@ class StateVectorPlan(AbstractPlan):
     def close(self, carry: Array) -> Array:
         return carry
 
-    def prepare(self, weights: Array) -> Any:
-        empty = jnp.zeros(self.circuit.data_count, real_dtype(self.dtype))
-        fixed = [block for block in self._blocks if not block.varies]
-        return weights, block_matrices(fixed, spread(self.circuit, weights, empty))
+    def prepare(self, tape: Array) -> Any:
+        return block_matrices([block for block in self._blocks if not block.varies], tape)
 
-    def encode(self, prepared: Any, data_t: Array) -> Any:
-        weights, _ = prepared
-        varying = [block for block in self._blocks if block.varies]
-        return block_matrices(varying, spread(self.circuit, weights, data_t))
+    def encode(self, prepared: Any, tape_t: Array) -> Any:
+        del prepared
+        return block_matrices([block for block in self._blocks if block.varies], tape_t)
 
     def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
-        fixed, varying = iter(prepared[1]), iter(encoded_t)
+        fixed, varying = iter(prepared), iter(encoded_t)
         matrices = [next(varying) if block.varies else next(fixed) for block in self._blocks]
         return self._apply(matrices, carry)
 
     def step_at(self, tape_t: Array, state: Array) -> tuple[Array, Array]:
         return self._apply(list(block_matrices(self._blocks, tape_t)), state)
+
+    @property
+    def is_reversible(self) -> bool:
+        return True
+
+    def undo(self, prepared: Any, carry: Array, encoded_t: Any) -> Array:
+        fixed, varying = iter(prepared), iter(encoded_t)
+        matrices = [next(varying) if block.varies else next(fixed) for block in self._blocks]
+        inverse = [
+            matrix.conj() if block.kind is Kind.DIAGONAL else matrix.conj().T
+            for block, matrix in zip(self._blocks, matrices)
+        ]
+        return apply_blocks(self._blocks[::-1], inverse[::-1], carry, self.circuit.wires)
 
     def _apply(self, matrices: list[Array], psi: Array) -> tuple[Array, Array]:
         before, after = self._halves
@@ -124,6 +146,10 @@ class StateVectorPlan(AbstractPlan):
         column = psi[:, None]
         reads = read_all(self.observables, column, column, {w: w for w in range(count)})
         return apply_blocks(after, matrices[len(before) :], psi, count), reads
+
+    @property
+    def prepared_columns(self) -> frozenset[int]:
+        return columns_of(block for block in self._blocks if not block.varies)
 
     def drift(self, state: Array) -> Array:
         return jnp.abs(jnp.sum(jnp.abs(state) ** 2) - 1)

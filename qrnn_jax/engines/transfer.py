@@ -63,9 +63,9 @@ class TransferPlan(AbstractPlan):
     def close(self, carry: Array) -> Array:
         return real_to_hermitian(carry).astype(self.dtype)
 
-    def prepare(self, weights: Array) -> Any:
-        _, _, unitary = self.kraus.prepare(weights)
-        return weights, self._matrix(unitary)
+    def prepare(self, tape: Array) -> Any:
+        _, unitary = self.kraus.prepare(tape)
+        return self._matrix(unitary)
 
     def _matrix(self, unitary: Array) -> Array:
         """M: (F dB**2, dB**2 + M), from U cut as (outcome k, memory out c, A in a, memory in b)."""
@@ -86,10 +86,9 @@ class TransferPlan(AbstractPlan):
         features = len(self.basis)
         return jnp.concatenate([real, reads], axis=-1).reshape(features * inner**2, -1)
 
-    def encode(self, prepared: Any, data_t: Array) -> Any:
-        weights, _ = prepared
-        phi = self.kraus.encode_register(spread(self.circuit, weights, data_t))
-        return self._features(phi)
+    def encode(self, prepared: Any, tape_t: Array) -> Any:
+        del prepared
+        return self._features(self.kraus.encode_register(tape_t))
 
     def _features(self, phi: Array) -> Array:
         """q_f = Tr(S_f sigma) = <phi| S_f |phi>, (F,)."""
@@ -97,13 +96,20 @@ class TransferPlan(AbstractPlan):
         return jnp.einsum("a,fab,b->f", phi.conj(), basis, phi).real
 
     def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
-        _, matrix = prepared
         product = (encoded_t[:, None] * carry[None, :]).reshape(-1)
-        out = product @ matrix
+        out = product @ prepared
         return out[: carry.size], out[carry.size :]
 
     def step_at(self, tape_t: Array, state: Array) -> tuple[Array, Array]:
         return self.kraus.step_at(tape_t, state)
+
+    @property
+    def prepared_columns(self) -> frozenset[int]:
+        return self.kraus.prepared_columns
+
+    @property
+    def is_linear(self) -> bool:
+        return True
 
     def drift(self, state: Array) -> Array:
         return self.kraus.drift(state)

@@ -7,12 +7,12 @@ from typing import final
 from jax import lax
 
 from qrnn_jax.circuit import Circuit
-from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function
+from qrnn_jax.gradients.base import AbstractExpectations, AbstractSimulatorGradient, Function
 
 
 @final
 @dataclass(frozen=True)
-class Backprop(AbstractGradient):
+class Backprop(AbstractSimulatorGradient):
     """Exact automatic differentiation through the time loop; stores every step.
 
     Equation: the chain rule. Forward and reverse mode, any order. Memory grows with T; for long

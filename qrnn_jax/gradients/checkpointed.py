@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from qrnn_jax.circuit import Circuit
-from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Step
+from qrnn_jax.gradients.base import AbstractExpectations, AbstractSimulatorGradient, Function, Step
 
 
 @final
 @dataclass(frozen=True)
-class Checkpointed(AbstractGradient):
+class Checkpointed(AbstractSimulatorGradient):
     """Exact automatic differentiation with memory of order sqrt(T).
 
     Equation: the chain rule. The loop is cut into chunks of `every` steps; reverse mode keeps the

@@ -13,39 +13,55 @@ rule is not written anywhere, it is the shape of the program. By causality J = 0
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import Array, lax
+from jax import Array
 
-from qrnn_jax.circuit import AbstractChannel, AbstractGate, Circuit
+from qrnn_jax.circuit import AbstractChannel, AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function
+from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
+from qrnn_jax.gradients.estimator import AbstractEstimator, Point, Problem, run_all
+from qrnn_jax.gradients.settings import check_choice, check_count
+from qrnn_jax.gradients.shift_table import Table, shift_table
+from qrnn_jax.gradients.sweep import swept
+
+ROUTES = ("replay", "shared")
+ALLOCATIONS = ("uniform", "weighted")
 
 
 @final
-@dataclass(frozen=True)
-class ParameterShift(AbstractGradient):
+@dataclass(frozen=True, kw_only=True)
+class ParameterShift(AbstractEstimator):
     """The exact shift rule per gate occurrence: the gradient that a device can measure.
 
     Equation: dy_s/dw = sum_{t <= s} sum_k (da_tk/dw) sum_j c_j y_s(a + s_j e_tk); two terms per
     distinct frequency of the gate's generator (2 for RX, 4 for CRX).
 
-    Every shifted circuit really runs (`replay`): 2 x frequencies x occurrences runs of T steps, all
-    later outputs from each. What is not differentiated is not shifted. Forward and reverse mode,
-    weights and data, any order. On a simulator `Backprop` gives the same numbers far faster; use
-    this rule to check what hardware would return. The carried state returned by `simulate` is
-    detached (its tangent is zero), and differentiating with respect to `carry` is refused.
+    Under shots the estimate is unbiased: every run has its own key. With N shots in all for a
+    weight that occurs T times its standard error is sigma T / sqrt(N), sigma the spread of one
+    outcome. No unbiased linear rule does better in the worst case; where memory fades, a tuned
+    `FiniteDifference` or `SPSA` can have the smaller error. On a simulator `Backprop` gives the
+    exact numbers far faster. The carried state returned by `simulate` is detached, and
+    differentiating with respect to `carry` is refused.
 
     Arguments:
-        chunk: shifted runs simulated at a time, which bounds the memory; None means 128.
+        route: "replay": every shifted circuit really runs, 2 x frequencies x occurrences of them:
+            what hardware does; forward and reverse mode, weights and data, any order. "shared": one
+            adjoint sweep serves all shifts of a scalar loss: exact simulators only, reverse mode
+            only, the same numbers, far cheaper.
+        horizon: count only the last `horizon` occurrences before each output: fewer circuits count,
+            less variance, a bias that fading memory keeps small; None for all of them.
+        samples: play this many runs, drawn at random with replacement, instead of all: unbiased.
+        allocation: how shots are split: "uniform", or "weighted" by |c_j| |da/dw|, the total kept.
+        angle_noise: proceed where noise depends on the angle (`AngleNoise`): then the rule is
+            biased, as it is on a device.
+        chunk: shifted runs simulated at a time, which bounds the memory; None chooses.
 
     Raises:
-        ValueError: `chunk` is no positive integer; a channel's strength depends on what is
-            differentiated (noise is not trainable by shifts: use `Backprop`).
+        ValueError: a setting out of range; a channel's strength depends on what is differentiated
+            (noise is not trainable by shifts: use `Backprop`); angle-dependent noise.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -58,158 +74,129 @@ class ParameterShift(AbstractGradient):
     (2019); per occurrence in a recurrent circuit: Viqueira et al., arXiv 2310.20671.
     """
 
+    route: str = "replay"
+    horizon: int | None = None
+    samples: int | None = None
+    allocation: str = "uniform"
+    angle_noise: bool = False
     chunk: int | None = None
 
     def __post_init__(self) -> None:
-        if self.chunk is not None and (isinstance(self.chunk, bool) or self.chunk < 1):
+        check_choice("route", self.route, ROUTES)
+        check_choice("allocation", self.allocation, ALLOCATIONS)
+        for name in ("horizon", "samples", "chunk"):
+            check_count(name, getattr(self, name))
+        special = self.samples or self.horizon or self.allocation != "uniform"
+        if self.route == "shared" and special:
             raise ValueError(
-                f"Argument `chunk` must be an integer of 1 or more, but is {self.chunk}."
+                'Argument `route` must be "replay" with `horizon`, `samples` or an `allocation`, '
+                'but is "shared", which shifts every occurrence exactly; try `route="replay"`.'
             )
+        if self.samples and self.allocation != "uniform":
+            raise ValueError(
+                'Argument `allocation` must be "uniform" with `samples`, but is '
+                f'"{self.allocation}"; try leaving one of them out.'
+            )
+
+    @property
+    def needs_exact(self) -> bool:  # type: ignore[override]
+        return self.route == "shared"
+
+    @property
+    def draws(self) -> int | None:
+        return self.samples
+
+    @property
+    def is_unbiased(self) -> bool:
+        return self.horizon is None and not self.angle_noise
 
     def refusal(self, circuit: Circuit) -> str | None:
-        return _refuse_trainable_noise(circuit, weights=True, data=False)
+        return self._refuse(circuit, weights=True, data=False)
+
+    def problem_refusal(self, problem: Problem) -> str | None:
+        return self._refuse(problem.circuit, problem.weights, problem.data)
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        return partial(_shifted_function, expectations, self.chunk or 128)
+        if self.route == "shared":
+            return swept(self, expectations)
+        return super().differentiate(expectations)
 
-    def evaluations(self, circuit: Circuit, steps: int, *, data: bool = False) -> int:
-        """How many shifted circuits one gradient needs.
+    def count(self, problem: Problem) -> int:
+        total = problem.steps * len(shift_table(problem).columns)
+        return min(self.samples, total) if self.samples and not total else self.samples or total
 
-        Arguments:
-            circuit: the step.
-            steps: T.
-            data: whether the gradient in the data is asked for, too.
+    def play(self, problem: Problem, point: Point, index: Array, key: Any) -> tuple[Array, Array]:
+        table = shift_table(problem)
+        time, row = self._place(problem, table, key)
+        time, row = time[index], row[index]
+        shift = jnp.asarray(table.shifts, point.tape.dtype)[row]
+        tape = point.tape.at[time, jnp.asarray(table.columns)[row]].add(shift)
+        age = jnp.arange(problem.steps) - time  # causality: outputs before the shift do not change
+        return tape, (age >= 0) & (age < (self.horizon or problem.steps))
 
-        Returns:
-            2 x frequencies x occurrences, without the unshifted run.
+    def coefficients(self, problem: Problem, point: Point, tangent: Point, key: Any) -> Array:
+        table = shift_table(problem)
+        time, row = self._place(problem, table, key)
+        factors = jnp.asarray(table.coefficients, tangent.tape.dtype)[row]
+        scale = problem.steps * len(table.columns) / self.count(problem)
+        return scale * factors * tangent.tape[time, jnp.asarray(table.columns)[row]]
 
-        Example:
-            >>> import qrnn_jax as qj
-            >>> circuit = qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CRX(0, 1, qj.Weight(1))))
-            >>> qj.ParameterShift().evaluations(circuit, steps=20)
-            120
-        """
-        columns, _, _ = _shift_table(circuit, weights=True, data=data)
-        return steps * len(columns)
+    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
+        if self.allocation == "uniform":
+            return None
+        table = shift_table(problem)
+        time, row = self._place(problem, table, key)
+        slopes = _slopes(problem, point)[time, jnp.asarray(table.columns)[row]]
+        return jnp.abs(jnp.asarray(table.coefficients, slopes.dtype)[row]) * slopes
 
+    def again(
+        self, expectations: AbstractExpectations, tape: Array, tape_dot: Array, start: Start
+    ) -> Array:
+        problem = Problem(expectations.circuit, len(tape), True, True)
+        nothing = jnp.zeros(0, tape.dtype)
+        point = Point(nothing, nothing, tape)
+        runs = run_all(self, expectations, problem, point, start)
+        tangent = Point(nothing, nothing, tape_dot)
+        key = start.stream(2).key
+        return jnp.einsum("r,rsm->sm", self.coefficients(problem, point, tangent, key), runs)
 
-def _shifted_function(
-    expectations: AbstractExpectations, chunk: int, weights: Array, data: Array, state: Array
-) -> tuple[Array, Array]:
-    """f with the shift rule attached; the new state is detached."""
-    reads = _reads(expectations, chunk, weights, data, state)
-    _, new = expectations(*lax.stop_gradient((weights, data, state)), loop=lax.scan)
-    return reads, lax.stop_gradient(new)
+    def _place(self, problem: Problem, table: Table, key: Any) -> tuple[Array, Array]:
+        """The step and the row of the table of every run."""
+        rows = len(table.columns)
+        index = jnp.arange(problem.steps * rows)
+        if self.samples:
+            index = jax.random.randint(key, (self.samples,), 0, len(index))
+        return index // rows, index % rows
 
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _reads(
-    expectations: AbstractExpectations, chunk: int, weights: Array, data: Array, state: Array
-) -> Array:
-    """y(weights, data), prepared once."""
-    del chunk
-    return expectations(weights, data, state, loop=lax.scan)[0]
-
-
-@partial(_reads.defjvp, symbolic_zeros=True)
-def _reads_jvp(
-    expectations: AbstractExpectations, chunk: int, primals: Any, tangents: Any
-) -> tuple[Array, Array]:
-    weights, data, state = primals
-    in_weights, in_data, in_state = (not _is_zero(tangent) for tangent in tangents)
-    if in_state:
-        raise ValueError(
-            "Argument `carry` must not be differentiated under `ParameterShift`, but is; "
-            "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
-        )
-    reads = _reads(expectations, chunk, weights, data, state)
-    circuit = expectations.circuit
-    refusal = _refuse_trainable_noise(circuit, in_weights, in_data)
-    if refusal:
-        raise ValueError(refusal)
-    table = _shift_table(circuit, in_weights, in_data)
-    if not table[0].size:  # nothing is differentiated, or no angle depends on it
-        return reads, jnp.zeros_like(reads)
-    weights_dot, data_dot = (
-        jnp.zeros_like(primal) if _is_zero(tangent) else tangent
-        for primal, tangent in zip((weights, data), tangents)
-    )
-    tape, tape_dot = jax.jvp(partial(spread, circuit), (weights, data), (weights_dot, data_dot))
-    return reads, _tangent(expectations, chunk, table, tape, tape_dot, state)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _replayed(expectations: AbstractExpectations, chunk: int, tape: Array, state: Array) -> Array:
-    """y(tape): every occurrence has its own angle. Differentiated (again) by shifts."""
-    del chunk
-    return expectations.replay(tape, state)[0]
+    def _refuse(self, circuit: Circuit, weights: bool, data: bool) -> str | None:
+        wanted = circuit.gradient_slots(weights, data)
+        for operation, offset in zip(circuit.operations, circuit.offsets):
+            used = wanted[offset : offset + len(operation.parameters)].any()
+            if not isinstance(operation, AbstractChannel) or not used:
+                continue
+            if not isinstance(operation, AngleNoise):
+                return (
+                    f"`ParameterShift` must not differentiate a noise strength, but {operation} "
+                    "depends on what is differentiated; try a constant strength, or `Backprop()`."
+                )
+            if not self.angle_noise:
+                return (
+                    "`ParameterShift` must not meet noise that depends on the angle, but "
+                    f"{operation} does; try `Backprop()`, or `ParameterShift(angle_noise=True)` "
+                    "for the biased gradient that a device would return."
+                )
+        return None
 
 
-@_replayed.defjvp
-def _replayed_jvp(
-    expectations: AbstractExpectations, chunk: int, primals: Any, tangents: Any
-) -> tuple[Array, Array]:
-    tape, state = primals
-    table = _shift_table(expectations.circuit, weights=True, data=True)
-    reads = _replayed(expectations, chunk, tape, state)
-    return reads, _tangent(expectations, chunk, table, tape, tangents[0], state)
+def _slopes(problem: Problem, point: Point) -> Array:
+    """|da_tk| for unit changes of what is differentiated, (T, K): root of the sum of squares."""
 
+    def row(weights: Array, data_t: Array) -> Array:
+        return spread(problem.circuit, weights, data_t)
 
-Table = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def _tangent(
-    expectations: AbstractExpectations,
-    chunk: int,
-    table: Table,
-    tape: Array,
-    tape_dot: Array,
-    state: Array,
-) -> Array:
-    """sum_{t, k} J[t, k] tape_dot[t, k]; the runs are made `chunk` at a time."""
-    columns, coefficients, shifts = table
-    steps = tape.shape[0]
-
-    def shifted(index: Array) -> Array:
-        """coefficient * y(one shifted run), with the outputs before the shift masked: causality."""
-        time, row = index // len(columns), index % len(columns)
-        shift = jnp.asarray(shifts, tape.dtype)[row]
-        moved = tape.at[time, jnp.asarray(columns)[row]].add(shift)
-        reads = _replayed(expectations, chunk, moved, state)
-        later = (jnp.arange(steps) >= time)[:, None]
-        return jnp.where(later, jnp.asarray(coefficients, tape.dtype)[row] * reads, 0)
-
-    runs = lax.map(shifted, jnp.arange(steps * len(columns)), batch_size=chunk)
-    weights = tape_dot[:, columns].reshape(-1)  # (T * terms,)
-    return jnp.einsum("r,rsm->sm", weights, runs)
-
-
-def _shift_table(circuit: Circuit, weights: bool, data: bool) -> Table:
-    """One row per shift term of each wanted parameter: (tape column, coefficient, shift)."""
-    wanted = circuit.gradient_slots(weights, data)
-    rows = [
-        (offset + position, term.coefficient, term.shift)
-        for operation, offset in zip(circuit.operations, circuit.offsets)
-        if isinstance(operation, AbstractGate)
-        for position in range(len(operation.parameters))
-        if wanted[offset + position]
-        for term in operation.shift_terms(position)
-    ]
-    columns, coefficients, shifts = zip(*rows) if rows else ((), (), ())
-    return np.array(columns, int), np.array(coefficients), np.array(shifts)
-
-
-def _refuse_trainable_noise(circuit: Circuit, weights: bool, data: bool) -> str | None:
-    wanted = circuit.gradient_slots(weights, data)
-    for operation, offset in zip(circuit.operations, circuit.offsets):
-        count = len(operation.parameters)
-        if isinstance(operation, AbstractChannel) and wanted[offset : offset + count].any():
-            return (
-                f"`ParameterShift` must not differentiate a noise strength, but {operation} "
-                "depends on what is differentiated; try a constant strength, or `Backprop()`."
-            )
-    return None
-
-
-def _is_zero(tangent: Any) -> bool:
-    return isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+    total = jnp.zeros(point.tape.shape, point.tape.dtype)
+    for argument, wanted in enumerate((problem.weights, problem.data)):
+        if wanted:
+            jacobian = jax.vmap(jax.jacfwd(row, argnums=argument), (None, 0))
+            total += jnp.sum(jacobian(point.weights, point.data) ** 2, axis=-1)
+    return jnp.sqrt(total)

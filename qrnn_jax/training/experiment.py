@@ -67,7 +67,7 @@ class Experiment:
     config: Config
     task: qj.tasks.Task
     cell: qj.AbstractCell
-    engine: qj.AbstractEngine
+    engine: qj.AbstractExactEngine
     gradient: qj.AbstractGradient | None
     optimizer: optax.GradientTransformationExtraArgs
 

@@ -28,7 +28,7 @@ def check_gradients(
     *,
     loss: Callable[[Array], Array] | None = None,
     rules: Sequence[qj.AbstractGradient] | None = None,
-    engine: qj.AbstractEngine | None = None,
+    engine: qj.AbstractExactEngine | None = None,
     verbose: bool = True,
 ) -> GradientReport:
     """Compare gradient rules with exact autodiff: values, gradient in params, gradient in inputs.
@@ -77,7 +77,8 @@ def check_gradients(
 
         def objective(rule: qj.AbstractGradient) -> Objective:
             def of(params: Any, xs: Array) -> tuple[Array, Array]:
-                outputs = qj.run(cell, params, xs, engine=engine, gradient=rule)
+                key = jax.random.key(0) if rule.is_random else None
+                outputs = qj.run(cell, params, xs, engine=engine, gradient=rule, key=key)
                 return (loss or _weighted_sum)(outputs), outputs
 
             return of
@@ -174,7 +175,9 @@ def _distance(tree: Any, reference: Any) -> float:
 def _evaluations(
     rule: qj.AbstractGradient, circuit: qj.Circuit, steps: int, data: bool
 ) -> int | None:
-    return rule.evaluations(circuit, steps, data=data) if type(rule) is qj.ParameterShift else None
+    if not isinstance(rule, qj.AbstractEstimator) or rule.needs_exact:
+        return None
+    return rule.evaluations(circuit, steps, data=data)
 
 
 def _name(rule: Any) -> str:

@@ -35,12 +35,21 @@ CHANNELS = {
         lambda s: qj.Kraus(1, ISOMETRY[:, :, :2].reshape(6, 2, 2)),
         lambda s: sum(k @ RHO @ k.conj().T for k in ISOMETRY[:, :, :2].reshape(6, 2, 2)),
     ),
+    "Measure": (lambda s: qj.Measure(1, basis="Y"), lambda s: (RHO + Y @ RHO @ Y) / 2),
+    "Postselect": (lambda s: qj.Postselect(1, 1), lambda s: np.diag([0, D])),
+    "AngleNoise": (
+        lambda s: qj.AngleNoise(qj.RZ(1, s), 0.6),
+        lambda a: (
+            np.exp(-0.6 * a) * np.array([[A, np.exp(-1j * a) * B], [np.exp(1j * a) * C, D]])
+            + (1 - np.exp(-0.6 * a)) * np.eye(2) / 2
+        ),
+    ),
 }
 STRENGTH = ("Depolarizing", "BitFlip", "AmplitudeDamping", "PhaseDamping")
 
 
 def strengths(name, value):
-    return [jnp.asarray(value, float)] if name in STRENGTH else []
+    return [jnp.asarray(value, float)] if name in (*STRENGTH, "AngleNoise") else []
 
 
 def test_every_public_channel_is_in_this_table():
@@ -54,7 +63,8 @@ def test_kraus_matrices_are_complete_and_give_the_superoperator(name, value):
     channel = CHANNELS[name][0](value)
     kraus = np.asarray(channel.kraus(*strengths(name, value)))
     total = sum(matrix.conj().T @ matrix for matrix in kraus)
-    np.testing.assert_allclose(total, np.eye(2), atol=1e-15)
+    kept = np.diag([0, 1]) if name == "Postselect" else np.eye(2)
+    np.testing.assert_allclose(total, kept, atol=1e-15)
     expected = sum(np.kron(matrix, matrix.conj()) for matrix in kraus)
     superoperator = channel.superoperator(*strengths(name, value))
     np.testing.assert_allclose(superoperator, expected, atol=1e-15)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax.run import plan_for
+from qrnn_jax.setup import plan_for
 from tests.helpers import DENSITY_PLANS, Forced, cell_inputs, quick_jit, random_cell
 
 STEPS = 200

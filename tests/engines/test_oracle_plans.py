@@ -9,7 +9,9 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.engines.base import AbstractPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
-from qrnn_jax.run import Expectations, plan_for
+from qrnn_jax.expectations import Expectations
+from qrnn_jax.gradients.base import Start
+from qrnn_jax.setup import plan_for
 from tests import oracle
 from tests.helpers import (
     DENSITY_PLANS,
@@ -97,7 +99,7 @@ def test_replays_agree(kind: str, seed: int) -> None:
 
     @quick_jit
     def replays(tape: jax.Array) -> dict:
-        return {n.__name__: Expectations(p).replay(tape, p.init()) for n, p in plans.items()}
+        return {n.__name__: Expectations(p).replay(tape, Start(p.init())) for n, p in plans.items()}
 
     results = replays(tape)
     for name, plan in plans.items():

@@ -12,7 +12,8 @@ from jax import lax
 import qrnn_jax as qj
 from qrnn_jax.circuit.operation import AbstractGate
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.run import Expectations, _simulate
+from qrnn_jax.expectations import Expectations
+from qrnn_jax.run import _simulate
 from tests.gradients.jacobians import SOME_CELLS, STEPS, distance, scalar
 from tests.helpers import quick_jit
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax.run import plan_for
+from qrnn_jax.setup import plan_for
 from tests import oracle
 from tests.helpers import ALL_CELLS, STEPS, accepting_engines, cell_inputs, quick_jit
 

@@ -1,0 +1,168 @@
+"""The quantum part as one function, exact or sampled: the time loop, written once."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from qrnn_jax.circuit import Circuit
+from qrnn_jax.circuit.groups import Group
+from qrnn_jax.circuit.spread import spread
+from qrnn_jax.engines import AbstractPlan
+from qrnn_jax.engines.base import scaled_step
+from qrnn_jax.engines.marginals import marginal_estimate
+from qrnn_jax.engines.sampler import AbstractSampler, Estimate, sampled_estimate
+from qrnn_jax.gradients import AbstractExpectations
+from qrnn_jax.gradients.base import Loop, Start
+
+_REPLAYS = 128  # exact replays run side by side
+_NUMBERS = 2**22  # random numbers that sampled replays may hold at a time
+
+
+@final
+@dataclass(frozen=True)
+class Expectations(AbstractExpectations):
+    """Exact expectation values; post-selected circuits return one more read, the survival."""
+
+    exact: AbstractPlan
+
+    @property
+    def plan(self) -> AbstractPlan:
+        return self.exact
+
+    @property
+    def circuit(self) -> Circuit:
+        return self.exact.circuit
+
+    @property
+    def shots(self) -> int | None:
+        return None
+
+    def batch(self, steps: int) -> int:
+        del steps
+        return _REPLAYS
+
+    def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
+        plan, tape = self.exact, spread(self.circuit, weights, data)
+        prepared = plan.prepare(tape[0])
+        encoded = jax.vmap(partial(plan.encode, prepared))(tape)
+
+        def step(carry: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
+            return scaled_step(plan, prepared, carry, inputs[1])
+
+        assert start.state is not None
+        # the tape rides along for its length: a circuit without data encodes nothing
+        carry, reads = loop(step, plan.open(start.state), (tape, (encoded, start.scales)))
+        return reads, plan.close(carry)
+
+    def replay(self, tape: Array, start: Start) -> tuple[Array, Any]:
+        def step(state: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
+            tape_t, scale = inputs
+            state, reads = self.exact.step_at(tape_t, state)
+            return (state if scale is None else state / scale), reads
+
+        assert start.state is not None
+        state, reads = lax.scan(step, start.state, (tape, start.scales))
+        return reads, state
+
+    def survival(self, weights: Array, data: Array, start: Start) -> Array:
+        """The probability of each step's post-selections, given all earlier ones, (T,)."""
+        tape = spread(self.circuit, weights, data)
+
+        def step(state: Array, tape_t: Array) -> tuple[Array, Array]:
+            state, _ = self.exact.step_at(tape_t, state)
+            chance = jnp.trace(state).real
+            return state / chance, chance
+
+        assert start.state is not None
+        return lax.scan(step, start.state, tape)[1]
+
+
+@final
+@dataclass(frozen=True)
+class Setting:
+    """How the outcomes of one measurement setting are drawn.
+
+    Arguments:
+        group: what is measured; None where branch expectations are averaged.
+        source: single repetitions, or the exact outcome distribution of every step on its own.
+    """
+
+    group: Group | None
+    source: AbstractSampler | AbstractPlan
+
+
+@final
+@dataclass(frozen=True)
+class SampledExpectations(AbstractExpectations):
+    """Averages over repetitions, as a device returns them."""
+
+    sampled: Circuit
+    settings: tuple[Setting, ...]
+    repetitions: int
+
+    @property
+    def plan(self) -> AbstractPlan:
+        raise ValueError("Sampled runs have no exact plan; try `shots=None` and an exact engine.")
+
+    @property
+    def circuit(self) -> Circuit:
+        return self.sampled
+
+    @property
+    def shots(self) -> int | None:
+        return self.repetitions
+
+    def batch(self, steps: int) -> int:
+        if all(isinstance(setting.source, AbstractPlan) for setting in self.settings):
+            return _REPLAYS
+        return max(1, min(_REPLAYS, _NUMBERS // (steps * self.repetitions)))
+
+    def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
+        del loop
+        return self.replay(spread(self.sampled, weights, data), start)
+
+    def replay(self, tape: Array, start: Start) -> tuple[Array, Any]:
+        found = self.estimate(tape, start, None)
+        return found.mean, found.covariance
+
+    def estimate(self, tape: Array, start: Start, directions: Array | None) -> Estimate:
+        """Mean, covariance and the variance along (P, T, M) directions; settings are independent.
+
+        Arguments:
+            tape: (T, K).
+            start: with a key, and perhaps its own number of shots.
+            directions: see `Estimate`; None for none.
+        """
+        shots = self.repetitions if start.shots is None else start.shots
+        total = None
+        for index, setting in enumerate(self.settings):
+            key = start.stream(index).key
+            assert key is not None
+            found = self._one(setting, tape, key, shots, directions)
+            total = found if total is None else Estimate(*map(jnp.add, total, found))
+        assert total is not None
+        return total
+
+    def _one(
+        self,
+        setting: Setting,
+        tape: Array,
+        key: Array,
+        shots: int | Array,
+        directions: Array | None,
+    ) -> Estimate:
+        if isinstance(setting.source, AbstractSampler):
+            if directions is None:
+                directions = jnp.zeros((0, len(tape), setting.source.reads), tape.dtype)
+            return sampled_estimate(setting.source, tape, key, shots, directions)
+        assert setting.group is not None
+        plan, selects = setting.source, self.sampled.is_postselected
+        chances, _ = Expectations(plan).replay(tape, Start(plan.init()))
+        if directions is None:
+            width = setting.group.values.shape[1] + selects
+            directions = jnp.zeros((0, len(tape), width), tape.dtype)
+        return marginal_estimate(chances, setting.group, key, shots, directions, selects)

@@ -1,0 +1,283 @@
+"""Gradients that a device can measure: weighted sums of the outputs of perturbed circuits.
+
+Every such rule is a table. Run r plays the tape a_r (T, K); of its outputs some are kept; then
+
+    dy[s, m] = sum_r b_r(d weights, d data) keep_r[s] y[s, m](a_r),      b_r linear
+
+A rule says how many runs there are, what each one plays and what it counts for. The derivative
+itself, its keys, its shots and its standard errors are written once, here and in `estimate.py`.
+Primal and perturbed runs never share a key: run r draws from stream (1, r), the primal from 0.
+"""
+
+import abc
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from qrnn_jax.circuit import Circuit
+from qrnn_jax.circuit.spread import spread
+from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Start
+
+PRIMAL, RUNS, RULE = 0, 1, 2  # the streams of random numbers
+
+
+@final
+@dataclass(frozen=True)
+class Problem:
+    """What is static about a derivative: the step, T, and what is differentiated."""
+
+    circuit: Circuit
+    steps: int
+    weights: bool
+    data: bool
+
+
+class Point(NamedTuple):
+    """Where the derivative is taken, or a tangent there.
+
+    Arguments:
+        weights: (Kw,).
+        data: (T, Kd).
+        tape: (T, K), `spread` of both.
+    """
+
+    weights: Array
+    data: Array
+    tape: Array
+
+
+class AbstractEstimator(AbstractGradient):
+    """A gradient made of runs of perturbed circuits: what hardware can do.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> isinstance(qj.ParameterShift(), qj.AbstractEstimator)
+        True
+    """
+
+    needs_exact = False
+    chunk: int | None
+
+    @property
+    @abc.abstractmethod
+    def draws(self) -> int | None:
+        """Into how many independent, equally distributed groups the runs fall; None if fixed."""
+
+    @property
+    @abc.abstractmethod
+    def is_unbiased(self) -> bool:
+        """Whether the expectation of the estimate is the derivative."""
+
+    @abc.abstractmethod
+    def problem_refusal(self, problem: Problem) -> str | None:
+        """Why the rule cannot take this derivative, in a sentence; None if it can."""
+
+    @abc.abstractmethod
+    def count(self, problem: Problem) -> int:
+        """Number of runs R."""
+
+    @abc.abstractmethod
+    def play(self, problem: Problem, point: Point, index: Array, key: Any) -> tuple[Array, Array]:
+        """The tape (T, K) of run `index`, and which outputs it counts for, (T,) booleans."""
+
+    @abc.abstractmethod
+    def coefficients(self, problem: Problem, point: Point, tangent: Point, key: Any) -> Array:
+        """b_r, (R,): what each run counts for; linear in the tangent."""
+
+    @abc.abstractmethod
+    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
+        """Relative numbers of shots (R,); None for equal ones."""
+
+    @abc.abstractmethod
+    def again(
+        self, expectations: AbstractExpectations, tape: Array, tape_dot: Array, start: Start
+    ) -> Array:
+        """The tangent of a run's own outputs, for second derivatives."""
+
+    @property
+    def is_random(self) -> bool:
+        return self.draws is not None
+
+    def differentiate(self, expectations: AbstractExpectations) -> Function:
+        return partial(_estimated, self, expectations)
+
+    def evaluations(self, circuit: Circuit, steps: int, *, data: bool = False) -> int:
+        """How many circuits one gradient needs, for all outputs together.
+
+        Arguments:
+            circuit: the step.
+            steps: T.
+            data: whether the gradient in the data is asked for, too.
+
+        Returns:
+            The number of perturbed circuits, without the unperturbed run.
+
+        Example:
+            >>> import qrnn_jax as qj
+            >>> circuit = qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CRX(0, 1, qj.Weight(1))))
+            >>> qj.ParameterShift().evaluations(circuit, steps=20)
+            120
+        """
+        return self.count(Problem(circuit, steps, True, data))
+
+    def predicted_stderr(
+        self, circuit: Circuit, data: ArrayLike, shots: int, *, sigma: float = 1.0
+    ) -> np.ndarray:
+        """The standard error of dy/dw that shot noise will cause, before anything is run.
+
+        Equation: stderr_i = sigma sqrt(sum_r b_r(e_i)^2 / shots_r), e_i the i-th unit vector.
+
+        Arguments:
+            circuit: the step.
+            data: (T, Kd), radians.
+            shots: repetitions per circuit; rules that split unequally keep the total.
+            sigma: standard deviation of one outcome; at most 1 for a Pauli word.
+
+        Returns:
+            (Kw,), for one output after the last step. The spread that random directions or random
+            occurrences add is not in it.
+
+        Example:
+            >>> import numpy as np, qrnn_jax as qj
+            >>> circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)),))
+            >>> data = np.zeros((8, 0))  # sigma T / sqrt(N), N = 2 T shots: 8 / sqrt(1600)
+            >>> qj.ParameterShift().predicted_stderr(circuit, data, shots=100).round(6).tolist()
+            [0.2]
+        """
+        values = jnp.asarray(np.asarray(data), jnp.result_type(float))
+        problem = Problem(circuit, len(values), True, False)
+        key = jax.random.key(0) if self.is_random else None
+        weights = jnp.zeros(circuit.weight_count, values.dtype)
+        point = Point(weights, values, spread(circuit, weights, values))
+        table = coefficient_table(self, problem, point, key)
+        split = self.shares(problem, point, key)
+        each = shots if split is None else split_shots(split, shots)
+        return np.asarray(sigma * jnp.sqrt(jnp.sum(table**2 / each, axis=1)))
+
+
+def coefficient_table(rule: AbstractEstimator, problem: Problem, point: Point, key: Any) -> Array:
+    """b_r for every weight: (Kw, R)."""
+
+    def column(direction: Array) -> Array:
+        zeros = jnp.zeros_like(point.data)
+        return rule.coefficients(problem, point, tangent_at(problem, point, direction, zeros), key)
+
+    return jax.vmap(column)(jnp.eye(len(point.weights), dtype=point.weights.dtype))
+
+
+def tangent_at(problem: Problem, point: Point, weights_dot: Array, data_dot: Array) -> Point:
+    """The tangent of a point, its tape included."""
+    function = partial(spread, problem.circuit)
+    primals, tangents = (point.weights, point.data), (weights_dot, data_dot)
+    return Point(weights_dot, data_dot, jax.jvp(function, primals, tangents)[1])
+
+
+def split_shots(shares: Array, shots: int) -> Array:
+    """Whole numbers of shots, at least one each, about `shots` times the runs in total."""
+    wanted = shares / jnp.sum(shares) * shots * len(shares)
+    return jnp.maximum(jnp.round(wanted), 1).astype(int)
+
+
+def run_all(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+) -> Array:
+    """The kept outputs of every run, (R, T, M)."""
+    count, key = rule.count(problem), start.stream(RULE).key
+    streams = start.stream(RUNS)
+    shares = None if expectations.shots is None else rule.shares(problem, point, key)
+    shots = None if shares is None else split_shots(shares, expectations.shots or 1)
+
+    def one(index: Array) -> Array:
+        tape, keep = rule.play(problem, point, index, key)
+        own = streams.stream(index)._replace(shots=None if shots is None else shots[index])
+        reads = _replayed(rule, expectations, tape, own)
+        return jnp.where(keep[:, None], reads, 0)
+
+    size = rule.chunk or expectations.batch(problem.steps)
+    return lax.map(one, jnp.arange(count), batch_size=min(size, count))
+
+
+def _estimated(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    weights: Array,
+    data: Array,
+    start: Start,
+) -> tuple[Array, Any]:
+    """f with the rule attached; what else it returns is detached."""
+    return _reads(rule, expectations, weights, data, start)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _reads(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    weights: Array,
+    data: Array,
+    start: Start,
+) -> tuple[Array, Any]:
+    """f(weights, data), prepared once."""
+    del rule
+    return expectations(weights, data, start.stream(PRIMAL), loop=lax.scan)
+
+
+@partial(_reads.defjvp, symbolic_zeros=True)
+def _reads_jvp(
+    rule: AbstractEstimator, expectations: AbstractExpectations, primals: Any, tangents: Any
+) -> tuple[tuple[Array, Any], tuple[Array, Any]]:
+    weights, data, start = primals
+    in_weights, in_data = (not _is_zero(tangent) for tangent in tangents[:2])
+    if not all(map(_is_zero, jax.tree.leaves(tangents[2], is_leaf=_is_zero))):
+        raise ValueError(
+            f"Argument `carry` must not be differentiated under `{type(rule).__name__}`, but is; "
+            "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
+        )
+    reads, rest = _reads(rule, expectations, weights, data, start)
+    still = jax.tree.map(jnp.zeros_like, rest)
+    problem = Problem(expectations.circuit, len(data), in_weights, in_data)
+    refusal = rule.problem_refusal(problem)
+    if refusal:
+        raise ValueError(refusal)
+    if not rule.count(problem):  # nothing is differentiated, or no angle depends on it
+        return (reads, rest), (jnp.zeros_like(reads), still)
+    dots = [
+        jnp.zeros_like(primal) if _is_zero(tangent) else tangent
+        for primal, tangent in zip((weights, data), tangents)
+    ]
+    point = Point(weights, data, spread(problem.circuit, weights, data))
+    runs = run_all(rule, expectations, problem, point, start)
+    tangent = tangent_at(problem, point, *dots)
+    weighted = rule.coefficients(problem, point, tangent, start.stream(RULE).key)
+    return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _replayed(
+    rule: AbstractEstimator, expectations: AbstractExpectations, tape: Array, start: Start
+) -> Array:
+    """y(tape): every occurrence has its own angle."""
+    del rule
+    return expectations.replay(tape, start.stream(PRIMAL))[0]
+
+
+@_replayed.defjvp
+def _replayed_jvp(
+    rule: AbstractEstimator, expectations: AbstractExpectations, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    tape, start = primals
+    reads = _replayed(rule, expectations, tape, start)
+    return reads, rule.again(expectations, tape, tangents[0], start)
+
+
+def _is_zero(tangent: Any) -> bool:
+    return isinstance(tangent, jax.custom_derivatives.SymbolicZero)

@@ -1,0 +1,150 @@
+"""From a cell and the caller's wishes to what will run: engine, plan, settings, rule."""
+
+from functools import lru_cache
+
+from qrnn_jax.cell import AbstractCell
+from qrnn_jax.circuit import Circuit, Measure, PauliSum, Reset
+from qrnn_jax.circuit.groups import Group, measurement_groups
+from qrnn_jax.circuit.observed import observed
+from qrnn_jax.engines import (
+    AbstractEngine,
+    AbstractExactEngine,
+    AbstractPlan,
+    DensityMatrix,
+    StateVector,
+    Trajectories,
+)
+from qrnn_jax.expectations import Expectations, SampledExpectations, Setting
+from qrnn_jax.gradients import AbstractGradient, Backprop, Checkpointed, ParameterShift
+
+_STORE_LIMIT = 2**26  # bytes that reverse mode may keep before the automatic rule recomputes
+_SURVIVAL = PauliSum(((1.0, ()),))  # the identity: what is left of the trace
+
+
+def engine_for(cell: AbstractCell, engine: AbstractEngine | None) -> AbstractEngine:
+    """The given engine, or the fastest exact one."""
+    if engine is None:
+        circuit, _ = observed(cell.circuit, cell.observables)
+        return StateVector() if circuit.is_unitary else DensityMatrix()
+    if not isinstance(engine, AbstractEngine):
+        raise TypeError(
+            f"Argument `engine` must be an engine, but is {engine!r}; try `qj.DensityMatrix()`."
+        )
+    return engine
+
+
+def plan_for(cell: AbstractCell, engine: AbstractEngine | None) -> AbstractPlan:
+    """The plan that an exact `run` would use."""
+    engine = engine_for(cell, engine)
+    if not isinstance(engine, AbstractExactEngine):
+        raise ValueError(
+            f"Argument `engine` must be exact here, but is {engine}; try `qj.DensityMatrix()`."
+        )
+    circuit, observables = observed(cell.circuit, cell.observables)
+    survival = (_SURVIVAL,) if circuit.is_postselected else ()
+    return engine.plan(circuit, observables + survival)
+
+
+def expectations_for(
+    cell: AbstractCell,
+    engine: AbstractEngine | None,
+    shots: int | None,
+    prefixes: bool,
+    steps: int,
+) -> Expectations | SampledExpectations:
+    """The quantum part as `run` would play it."""
+    check_shots(shots)
+    engine = engine_for(cell, engine)
+    if isinstance(engine, Trajectories) and shots is None:
+        return _branches(cell, engine)
+    if shots is None:
+        return Expectations(plan_for(cell, engine))
+    return _sampled(cell, engine, shots, prefixes or steps == 1, prefixes)
+
+
+def rule_for(
+    expectations: Expectations | SampledExpectations, steps: int, gradient: AbstractGradient | None
+) -> AbstractGradient:
+    """The given rule, or the fastest exact one that fits; under shots the shift rule."""
+    if gradient is None:
+        if expectations.shots is not None:
+            return ParameterShift()
+        stores_little = steps * expectations.plan.stored_bytes() <= _STORE_LIMIT
+        return Backprop() if stores_little else Checkpointed()
+    if not isinstance(gradient, AbstractGradient):
+        raise TypeError(
+            f"Argument `gradient` must be a gradient rule, but is {gradient!r}; "
+            "try `qj.Backprop()` or `qj.ParameterShift()`."
+        )
+    if gradient.needs_exact and expectations.shots is not None:
+        raise ValueError(
+            "Argument `gradient` must be a rule that a device can follow where outcomes are "
+            f"drawn, but is {gradient}: a derivative along sampled branches misses how their "
+            "probabilities change (the score term), so it is biased; try `qj.ParameterShift()`, "
+            "or an exact engine with `shots=None`."
+        )
+    return gradient
+
+
+def check_shots(shots: int | None) -> None:
+    """Refuse what is neither None nor a positive integer."""
+    if shots is None:
+        return
+    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
+        raise ValueError(
+            f"Argument `shots` must be None (exact) or an integer of 1 or more, but is {shots!r}."
+        )
+
+
+@lru_cache(maxsize=256)
+def _branches(cell: AbstractCell, engine: Trajectories) -> SampledExpectations:
+    """The mean of branch expectations."""
+    circuit, observables = observed(cell.circuit, cell.observables)
+    setting = Setting(None, engine.sampler(circuit, observables, None))
+    return SampledExpectations(circuit, (setting,), engine.branches)
+
+
+@lru_cache(maxsize=256)
+def _sampled(
+    cell: AbstractCell, engine: AbstractEngine, shots: int, marginal: bool, prefixes: bool
+) -> SampledExpectations:
+    """One setting per group of observables that commute wire by wire."""
+    circuit, observables = observed(cell.circuit, cell.observables)
+    groups = measurement_groups(cell.observables, dict(cell.circuit.readout_errors))
+    if not prefixes:
+        check_measurable(circuit, groups)
+    exact = isinstance(engine, AbstractExactEngine)
+    if prefixes and not exact:
+        raise ValueError(
+            f"Argument `prefixes` must be False with {engine}, but is True: separate circuits per "
+            "output need exact outcome probabilities; try `StateVector()` or `DensityMatrix()`."
+        )
+    if marginal and isinstance(engine, AbstractExactEngine):
+        settings = [Setting(group, engine.plan(circuit, (group.outcomes,))) for group in groups]
+    else:
+        settings = [Setting(group, engine.sampler(circuit, observables, group)) for group in groups]
+    return SampledExpectations(circuit, tuple(settings), shots)
+
+
+def check_measurable(circuit: Circuit, groups: tuple[Group, ...]) -> None:
+    """Refuse read-outs that all T outputs of one repetition cannot share on a device."""
+    for group in groups:
+        for wire, letter in group.outcomes.word:
+            if wire in circuit.bit_wires or _ends_at_read(circuit, wire, letter):
+                continue
+            raise ValueError(
+                f"Under `shots` a wire that is read must be reset or measured right after `Read`, "
+                f"but wire {wire}, read as {letter}, is not: measuring it would change the memory; "
+                "try `Read(measure=True)` in the circuit (the back-action becomes part of the "
+                "model), or `prefixes=True` (separate circuits for each of the T outputs)."
+            )
+
+
+def _ends_at_read(circuit: Circuit, wire: int, letter: str) -> bool:
+    """Whether the next operation on a wire after the read-out makes its measurement harmless."""
+    for operation in circuit.operations[circuit.read_index :]:
+        if wire in operation.wires:
+            if isinstance(operation, Measure):
+                return operation.wire == wire and operation.basis == letter
+            return isinstance(operation, Reset)
+    return False

@@ -52,6 +52,8 @@ from qrnn_jax.engines import AbstractExactEngine as AbstractExactEngine
 from qrnn_jax.engines import DensityMatrix as DensityMatrix
 from qrnn_jax.engines import StateVector as StateVector
 from qrnn_jax.engines import Trajectories as Trajectories
+from qrnn_jax.estimate import GradientEstimate as GradientEstimate
+from qrnn_jax.estimate import estimate_gradient as estimate_gradient
 from qrnn_jax.gradients import AbstractEstimator as AbstractEstimator
 from qrnn_jax.gradients import AbstractGradient as AbstractGradient
 from qrnn_jax.gradients import AbstractSimulatorGradient as AbstractSimulatorGradient

@@ -219,7 +219,7 @@ def _start(
     return None
 
 
-def _prepare(
+def prepare(
     cell: AbstractCell,
     expectations: Expectations | SampledExpectations,
     params: Any,
@@ -240,7 +240,7 @@ def _prepare(
     return params, weights, data, start
 
 
-def _finish(cell: AbstractCell, params: Any, reads: Array) -> Array:
+def finish(cell: AbstractCell, params: Any, reads: Array) -> Array:
     """reads (M,), perhaps with the survival last, -> outputs: y is conditioned on survival."""
     if cell.circuit.is_postselected:
         reads = reads[:-1] / reads[-1]
@@ -262,15 +262,15 @@ def _simulate(
         jnp.all(jnp.isfinite(xs) & (xs >= low) & (xs <= high)),
         "Argument `xs` must be finite and within the cell's domain, but is not.",
     )
-    params, weights, data, start = _prepare(cell, expectations, params, xs, state, key)
+    params, weights, data, start = prepare(cell, expectations, params, xs, state, key)
     reads, rest = rule.differentiate(expectations)(weights, data, start)
-    finish = partial(_finish, cell, params)
-    outputs = jax.vmap(finish)(reads)
+    to_outputs = partial(finish, cell, params)
+    outputs = jax.vmap(to_outputs)(reads)
     if isinstance(expectations, Expectations):
         weight = None if start.scales is None else jnp.cumsum(jnp.log(start.scales))
         return Result(outputs, rest, None, expectations.plan.drift(rest), weight)
     frozen = lax.stop_gradient(reads)
-    slopes = jax.vmap(jax.jacfwd(finish))(frozen)  # (T, outputs, M)
+    slopes = jax.vmap(jax.jacfwd(to_outputs))(frozen)  # (T, outputs, M)
     variance = jnp.einsum("toi,tij,toj->to", slopes, rest, slopes)
     return Result(outputs, None, lax.stop_gradient(jnp.sqrt(variance)), None)
 
@@ -290,6 +290,6 @@ def _forecast(
         tape = spread(cell.circuit, weights, cell.data(params, cell.feedback(y)))
         state, reads = plan.step(prepared, state, plan.encode(prepared, tape))
         scale = reads[-1] if cell.circuit.is_postselected else 1
-        return (state / scale, _finish(cell, params, reads)), y
+        return (state / scale, finish(cell, params, reads)), y
 
     return lax.scan(step, (plan.open(state), first), length=steps)[1]

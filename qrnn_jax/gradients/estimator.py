@@ -10,6 +10,7 @@ Primal and perturbed runs never share a key: run r draws from stream (1, r), the
 """
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -184,7 +185,7 @@ def split_shots(shares: Array, shots: int) -> Array:
     return jnp.maximum(jnp.round(wanted), 1).astype(int)
 
 
-def run_all(
+def kept_reads(
     rule: AbstractEstimator,
     expectations: AbstractExpectations,
     problem: Problem,
@@ -192,16 +193,31 @@ def run_all(
     start: Start,
 ) -> Array:
     """The kept outputs of every run, (R, T, M)."""
+
+    def play(tape: Array, keep: Array, own: Start) -> Array:
+        return jnp.where(keep[:, None], _replayed(rule, expectations, tape, own), 0)
+
+    return play_all(rule, expectations, problem, point, start, play)
+
+
+def play_all(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+    play: Callable[[Array, Array, Start], Any],
+) -> Any:
+    """Whatever `play(tape, keep, start)` returns for every run, each with a key of its own."""
     count, key = rule.count(problem), start.stream(RULE).key
     streams = start.stream(RUNS)
     shares = None if expectations.shots is None else rule.shares(problem, point, key)
     shots = None if shares is None else split_shots(shares, expectations.shots or 1)
 
-    def one(index: Array) -> Array:
+    def one(index: Array) -> Any:
         tape, keep = rule.play(problem, point, index, key)
         own = streams.stream(index)._replace(shots=None if shots is None else shots[index])
-        reads = _replayed(rule, expectations, tape, own)
-        return jnp.where(keep[:, None], reads, 0)
+        return play(tape, keep, own)
 
     size = rule.chunk or expectations.batch(problem.steps)
     return lax.map(one, jnp.arange(count), batch_size=min(size, count))
@@ -255,7 +271,7 @@ def _reads_jvp(
         for primal, tangent in zip((weights, data), tangents)
     ]
     point = Point(weights, data, spread(problem.circuit, weights, data))
-    runs = run_all(rule, expectations, problem, point, start)
+    runs = kept_reads(rule, expectations, problem, point, start)
     tangent = tangent_at(problem, point, *dots)
     weighted = rule.coefficients(problem, point, tangent, start.stream(RULE).key)
     return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)

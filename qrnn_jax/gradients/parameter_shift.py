@@ -22,7 +22,7 @@ from jax import Array
 from qrnn_jax.circuit import AbstractChannel, AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
-from qrnn_jax.gradients.estimator import AbstractEstimator, Point, Problem, run_all
+from qrnn_jax.gradients.estimator import AbstractEstimator, Point, Problem, kept_reads
 from qrnn_jax.gradients.settings import check_choice, check_count
 from qrnn_jax.gradients.shift_table import Table, shift_table
 from qrnn_jax.gradients.sweep import swept
@@ -155,7 +155,7 @@ class ParameterShift(AbstractEstimator):
         problem = Problem(expectations.circuit, len(tape), True, True)
         nothing = jnp.zeros(0, tape.dtype)
         point = Point(nothing, nothing, tape)
-        runs = run_all(self, expectations, problem, point, start)
+        runs = kept_reads(self, expectations, problem, point, start)
         tangent = Point(nothing, nothing, tape_dot)
         key = start.stream(2).key
         return jnp.einsum("r,rsm->sm", self.coefficients(problem, point, tangent, key), runs)

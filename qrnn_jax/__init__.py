@@ -61,6 +61,8 @@ from qrnn_jax.gradients import Adjoint as Adjoint
 from qrnn_jax.gradients import Backprop as Backprop
 from qrnn_jax.gradients import Checkpointed as Checkpointed
 from qrnn_jax.gradients import ParameterShift as ParameterShift
+from qrnn_jax.moments import GradientMoments as GradientMoments
+from qrnn_jax.moments import gradient_moments as gradient_moments
 from qrnn_jax.run import Result as Result
 from qrnn_jax.run import forecast as forecast
 from qrnn_jax.run import run as run

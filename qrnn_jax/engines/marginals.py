@@ -47,3 +47,17 @@ def marginal_estimate(
     covariance = (second - mean[:, :, None] * mean[:, None, :]) / (shots - 1)
     projected = jnp.einsum("pti,tij,ptj->p", directions, covariance, directions)
     return Estimate(mean, covariance, projected)
+
+
+def marginal_moments(chances: Array, group: Group) -> tuple[Array, Array]:
+    """The exact mean and variance of one repetition's values at every step, (T, M) each.
+
+    Arguments:
+        chances: (T, O), the exact probabilities at the read-out.
+        group: what is measured.
+    """
+    values = jnp.asarray(group.values, chances.dtype)
+    if group.flips is not None:
+        chances = chances @ jnp.asarray(group.flips.value.real, chances.dtype).T
+    mean = chances @ values
+    return mean, chances @ values**2 - mean**2

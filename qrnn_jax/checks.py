@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractPlan
 
 
@@ -22,7 +23,7 @@ def check_cell(cell: AbstractCell) -> None:
         )
 
 
-def check_inputs(cell: AbstractCell, xs: ArrayLike) -> Array:
+def check_inputs(cell: AbstractCell | FeedbackCell, xs: ArrayLike) -> Array:
     """Shapes always; values where they are concrete."""
     array = xs if isinstance(xs, Array) else np.asarray(xs)
     if array.ndim != 2 or array.shape[1] != cell.features:
@@ -58,12 +59,12 @@ def _check_values(values: np.ndarray, domain: tuple[float, float]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _expected_params(cell: AbstractCell) -> tuple[Any, tuple[tuple[int, ...], ...]]:
+def _expected_params(cell: AbstractCell | FeedbackCell) -> tuple[Any, tuple[tuple[int, ...], ...]]:
     shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0)))  # adds nothing to a trace
     return jax.tree.structure(shapes), tuple(leaf.shape for leaf in jax.tree.leaves(shapes))
 
 
-def check_params(cell: AbstractCell, params: Any) -> None:
+def check_params(cell: AbstractCell | FeedbackCell, params: Any) -> None:
     structure, shapes = _expected_params(cell)
     if jax.tree.structure(params) != structure:
         raise ValueError(

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params
 from qrnn_jax.circuit.spread import spread
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine
 from qrnn_jax.expectations import Expectations, SampledExpectations
 from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
@@ -27,7 +28,8 @@ from qrnn_jax.gradients.estimator import (
     tangent_at,
 )
 from qrnn_jax.gradients.perturbation import AbstractPerturbation
-from qrnn_jax.run import finish, prepare
+from qrnn_jax.recorded import play_bits, shot_jacobian
+from qrnn_jax.run import finish, prepare, run
 from qrnn_jax.setup import expectations_for, rule_for
 
 Loss = Callable[[Array], Array]
@@ -56,7 +58,7 @@ class GradientEstimate(NamedTuple):
 
 def estimate_gradient(
     loss: Loss,
-    cell: AbstractCell,
+    cell: AbstractCell | FeedbackCell,
     params: Any,
     xs: ArrayLike,
     *,
@@ -89,7 +91,7 @@ def estimate_gradient(
 
     Returns:
         `GradientEstimate(value, gradient, stderr)`. Biased rules state their statistical error
-        only.
+        only. Where expectation values are fed back under shots, the errors are NaN: unknown.
 
     Raises:
         ValueError: as `run`.
@@ -107,6 +109,8 @@ def estimate_gradient(
 
     Source: Sweke et al., Quantum 4, 314 (2020), for unbiased products of independent estimates.
     """
+    if isinstance(cell, FeedbackCell):
+        return _controlled(loss, cell, params, check_inputs(cell, xs), engine, gradient, shots, key)
     check_cell(cell)
     xs = check_inputs(cell, xs)
     check_params(cell, params)
@@ -114,6 +118,55 @@ def estimate_gradient(
     rule = rule_for(expectations, xs.shape[0], gradient)
     check_key(key, expectations.shots is not None or rule.is_random)
     return _estimate(loss, cell, expectations, rule, params, xs, key)
+
+
+def _controlled(
+    loss: Loss,
+    cell: FeedbackCell,
+    params: Any,
+    xs: Array,
+    engine: AbstractEngine | None,
+    gradient: AbstractGradient | None,
+    shots: int | None,
+    key: Array | None,
+) -> GradientEstimate:
+    """Bits fed back: per-shot weights. Expectation values: not linear in the runs, no errors."""
+    options = {"engine": engine, "gradient": gradient, "shots": shots, "key": key}
+
+    def value_of(params: Any) -> Array:
+        return loss(run(cell, params, xs, **options))  # type: ignore[arg-type]
+
+    if cell.feed == "expectations" or shots is None or key is None:
+        value, slopes = jax.value_and_grad(value_of)(params)
+        unknown = jnp.nan if shots is not None else 0.0
+        return GradientEstimate(value, slopes, jax.tree.map(lambda x: unknown + 0 * x, slopes))
+    outputs = run(cell, params, xs, **options)  # type: ignore[arg-type]
+    value, slope = jax.value_and_grad(loss)(outputs)
+    return _from_bits(loss, cell, shots, params, xs, key, (value, outputs, slope))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _from_bits(
+    loss: Loss,
+    cell: FeedbackCell,
+    shots: int,
+    params: Any,
+    xs: Array,
+    key: Array,
+    found: tuple[Array, Array, Array],
+) -> GradientEstimate:
+    value, outputs, slope = found
+    flat, unravel = ravel_pytree(params)
+    jacobian, variance = shot_jacobian(cell, shots, params, xs, key, slope)
+    jacobian, variance = jacobian[: len(flat)], variance[: len(flat)]  # behind them those of xs
+    own = Start(key=key).stream(PRIMAL).key
+    assert own is not None
+    values = play_bits(cell, shots, params, xs, own, None)
+    curved = jax.vmap(lambda column: jax.jvp(jax.grad(loss), (outputs,), (column,))[1])(jacobian)
+    lines = jnp.einsum("stm,ptm->sp", values, curved)
+    variance = variance + jnp.var(lines, axis=0, ddof=1) / shots
+    gradient = jnp.einsum("ptm,tm->p", jacobian, slope)
+    return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -19,12 +19,15 @@ from qrnn_jax.checks import (
     check_survival,
 )
 from qrnn_jax.circuit.spread import spread
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractPlan
 from qrnn_jax.engines.base import complex_dtype, real_dtype
 from qrnn_jax.expectations import Expectations, SampledExpectations
+from qrnn_jax.feedback import expectation_loop, feedback_rule
 from qrnn_jax.gradients import AbstractGradient
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.setup import expectations_for, plan_for, rule_for
+from qrnn_jax.recorded import bit_loop
+from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for
 
 
 class Result(NamedTuple):
@@ -57,7 +60,7 @@ class Result(NamedTuple):
 
 
 def run(
-    cell: AbstractCell,
+    cell: AbstractCell | FeedbackCell,
     params: Any,
     xs: ArrayLike,
     *,
@@ -107,7 +110,7 @@ def run(
 
 
 def simulate(
-    cell: AbstractCell,
+    cell: AbstractCell | FeedbackCell,
     params: Any,
     xs: ArrayLike,
     *,
@@ -150,6 +153,13 @@ def simulate(
 
     Source: Takaki et al., Phys. Rev. A 103, 052414 (2021).
     """
+    if isinstance(cell, FeedbackCell):
+        if carry is not None:
+            raise ValueError(
+                "Argument `carry` must be None for a controlled circuit, but is given: the "
+                "controller's memory is not in it; try the whole sequence at once."
+            )
+        return _controlled(cell, engine, gradient, shots, params, check_inputs(cell, xs), key)
     check_cell(cell)
     xs = check_inputs(cell, xs)
     check_params(cell, params)
@@ -202,6 +212,52 @@ def forecast(
     warm = simulate(cell, params, xs, engine=engine)
     assert warm.carry is not None
     return _forecast(cell, plan, steps, params, warm.outputs[-1], warm.carry)
+
+
+def _controlled(
+    cell: FeedbackCell,
+    engine: AbstractEngine | None,
+    gradient: AbstractGradient | None,
+    shots: int | None,
+    params: Any,
+    xs: Array,
+    key: Array | None,
+) -> Result:
+    """A circuit under a controller: see `feedback.py` and `recorded.py`."""
+    check_params(cell, params)
+    check_shots(shots)
+    rule = feedback_rule(gradient, shots is not None)
+    if cell.feed == "bits" and shots is None:
+        raise ValueError(
+            "Argument `shots` must be a number where bits are fed back, but is None; "
+            'try `shots=1000`, or `feed="expectations"`.'
+        )
+    check_key(key, shots is not None)
+    return _run_controlled(cell, engine, rule, shots, params, xs, key if shots else None)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _run_controlled(
+    cell: FeedbackCell,
+    engine: AbstractEngine | None,
+    rule: AbstractGradient,
+    shots: int | None,
+    params: Any,
+    xs: Array,
+    key: Array | None,
+) -> Result:
+    dtype = real_dtype(complex_dtype(None))
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    if cell.feed == "bits":
+        assert shots is not None
+        assert key is not None
+        loop = bit_loop(cell, shots, params, xs, key)
+    else:
+        loop = expectation_loop(cell, engine, shots, rule, params, xs, key)
+    if loop.covariance is None:
+        return Result(loop.reads, lax.stop_gradient(loop.state), None, None)
+    variance = jnp.diagonal(lax.stop_gradient(loop.covariance), axis1=1, axis2=2)
+    return Result(loop.reads, None, jnp.sqrt(variance), None)
 
 
 def _start(

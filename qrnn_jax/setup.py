@@ -15,7 +15,13 @@ from qrnn_jax.engines import (
     Trajectories,
 )
 from qrnn_jax.expectations import Expectations, SampledExpectations, Setting
-from qrnn_jax.gradients import AbstractGradient, Backprop, Checkpointed, ParameterShift
+from qrnn_jax.gradients import (
+    AbstractEstimator,
+    AbstractGradient,
+    Backprop,
+    Checkpointed,
+    ParameterShift,
+)
 
 _STORE_LIMIT = 2**26  # bytes that reverse mode may keep before the automatic rule recomputes
 _SURVIVAL = PauliSum(((1.0, ()),))  # the identity: what is left of the trace
@@ -83,6 +89,10 @@ def rule_for(
             "probabilities change (the score term), so it is biased; try `qj.ParameterShift()`, "
             "or an exact engine with `shots=None`."
         )
+    if isinstance(gradient, AbstractEstimator) and expectations.shots is not None:
+        refusal = gradient.sampled_refusal()
+        if refusal:
+            raise ValueError(refusal)
     return gradient
 
 

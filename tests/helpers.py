@@ -290,13 +290,21 @@ ALL_RULES: dict[str, qj.AbstractGradient] = {
     "backprop": qj.Backprop(),
     "checkpointed": qj.Checkpointed(every=2),
     "parameter-shift": qj.ParameterShift(chunk=32),
+    "shared-shift": qj.SharedShift(chunk=16),
+    "riesz": qj.Riesz(terms=40, chunk=40),
 }
-"""One instance or more of every public gradient rule."""
+"""One instance or more of every public gradient rule that is exact."""
+
+INEXACT_RULES: dict[str, qj.AbstractGradient] = {
+    "finite-difference": qj.FiniteDifference(),
+    "spsa": qj.SPSA(),
+}
+"""One instance or more of every public gradient rule that is biased or random."""
 
 REGISTRIES: dict[type, dict] = {
     qj.AbstractCell: ALL_CELLS,
     qj.AbstractEngine: ALL_ENGINES,
-    qj.AbstractGradient: ALL_RULES,
+    qj.AbstractGradient: ALL_RULES | INEXACT_RULES,
 }
 
 

@@ -41,16 +41,16 @@ class Noisy(AbstractCell):
     profile: NoiseProfile
 
     def __post_init__(self) -> None:
-        for name, kind, hint in (
-            ("cell", AbstractCell, "qj.cells.Takaki()"),
-            ("profile", NoiseProfile, 'qj.NoiseProfile.preset("laboratory")'),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                raise TypeError(
-                    f"Argument `{name}` must be a {kind.__name__}, but is "
-                    f"{type(value).__name__}; try `{hint}`."
-                )
+        if not isinstance(self.cell, AbstractCell):
+            raise TypeError(
+                f"Argument `cell` must be a cell, but is {type(self.cell).__name__}; "
+                "try `qj.cells.Takaki()`."
+            )
+        if not isinstance(self.profile, NoiseProfile):
+            raise TypeError(
+                f"Argument `profile` must be a `NoiseProfile`, but is "
+                f'{type(self.profile).__name__}; try `qj.NoiseProfile.preset("laboratory")`.'
+            )
 
     @cached_property
     def circuit(self) -> Circuit:

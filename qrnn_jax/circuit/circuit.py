@@ -108,7 +108,11 @@ class Circuit:
 
     @cached_property
     def bit_wires(self) -> tuple[int, ...]:
-        """Wires that hold a recorded bit: `to` of some `Measure`, `bit` of some `If`."""
+        """Wires that hold a recorded bit: `to` of some `Measure`, `bit` of some `If`.
+
+        Only these, `Reset`, `BitFlip` (a wrong record) and `ReadoutError` may name them, so that
+        the state stays classical there.
+        """
         return find_bit_wires(self.operations)
 
     @property

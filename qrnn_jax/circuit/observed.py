@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from qrnn_jax.circuit.channels import Reset
 from qrnn_jax.circuit.circuit import Circuit
 from qrnn_jax.circuit.measure import Measure
 from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli
@@ -18,7 +19,7 @@ def observed(
 
     Read-out errors become the observables that flipped outcomes average to. The back-action of
     `Read(measure=True)` becomes a `Measure` of every wire that the observables touch, right behind
-    `Read()`; a recorded bit is classical already.
+    `Read()`; a recorded bit is classical already, and a reset forgets what a measurement did.
 
     Arguments:
         circuit: the step.
@@ -39,7 +40,8 @@ def observed(
     for operation in circuit.operations:
         if isinstance(operation, Read):
             operations.append(Read())
-            operations += [Measure(wire, basis=letters[wire]) for wire in sorted(letters)]
+            kept = [wire for wire in sorted(letters) if not _is_reset_next(circuit, wire)]
+            operations += [Measure(wire, basis=letters[wire]) for wire in kept]
         elif not isinstance(operation, ReadoutError):
             operations.append(operation)
     confused = tuple(observable.confused(errors) for observable in observables)
@@ -65,3 +67,10 @@ def _factors(observable: AbstractObservable) -> list[tuple[int, str]]:
     if isinstance(observable, AbstractPauli):
         return [factor for _, word in observable.as_sum().terms for factor in word]
     return [(wire, "Z") for wire in observable.wires]
+
+
+def _is_reset_next(circuit: Circuit, wire: int) -> bool:
+    """Whether the first operation on a wire after the read-out is a reset."""
+    after = circuit.operations[circuit.read_index :]
+    touching = (operation for operation in after if wire in operation.wires)
+    return isinstance(next(touching, None), Reset)

@@ -17,7 +17,7 @@ from jax import Array
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.engines.dense import DensePlan
-from qrnn_jax.engines.sampler import CHUNK, AbstractSampler, pick
+from qrnn_jax.engines.sampler import CHUNK, AbstractSampler, choose, pick
 from qrnn_jax.ops import hermitian_to_real, real_to_hermitian
 
 MAX_ENTRIES = 2**16  # of one step's instrument; beyond it pure-state trajectories are cheaper
@@ -97,7 +97,7 @@ class InstrumentSampler(AbstractSampler):
         memory = (prepared_t.maps @ memory)[drawn] / chance
         recorded = drawn
         if self.group.flips is not None:
-            recorded = pick(jnp.asarray(self.group.flips.value.real)[:, drawn], uniforms[-1])
+            recorded = choose(jnp.asarray(self.group.flips.value.real)[:, drawn], uniforms[-1])
         values = jnp.asarray(self.group.values, memory.dtype)[recorded]
         if not self.selects:
             return (memory, alive), values
@@ -109,7 +109,7 @@ class InstrumentSampler(AbstractSampler):
     def _draw(self, chances: Array, alive: Array, uniform: Array) -> tuple[Array, Array]:
         """The outcome; a repetition that fails a post-selection before the read-out dies."""
         if not self.selects:
-            return pick(chances / jnp.sum(chances), uniform), alive
+            return choose(chances, uniform), alive
         drawn = pick(chances, uniform)
         return jnp.minimum(drawn, len(chances) - 1), alive & (drawn < len(chances))
 

@@ -68,7 +68,9 @@ class AbstractEstimator(AbstractGradient):
     @property
     @abc.abstractmethod
     def draws(self) -> int | None:
-        """Into how many independent, equally distributed groups the runs fall; None if fixed."""
+        """Into how many independent, equally distributed groups the runs fall; None if fixed.
+
+        The runs of one group stand together."""
 
     @property
     @abc.abstractmethod
@@ -104,6 +106,10 @@ class AbstractEstimator(AbstractGradient):
     @property
     def is_random(self) -> bool:
         return self.draws is not None
+
+    def sampled_refusal(self) -> str | None:
+        """Why the rule, set as it is, cannot serve runs under shots; None if it can."""
+        return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
         return partial(_estimated, self, expectations)
@@ -153,13 +159,16 @@ class AbstractEstimator(AbstractGradient):
         """
         values = jnp.asarray(np.asarray(data), jnp.result_type(float))
         problem = Problem(circuit, len(values), True, False)
+        refusal = self.problem_refusal(problem) or self.sampled_refusal()
+        if refusal:
+            raise ValueError(refusal)
         key = jax.random.key(0) if self.is_random else None
         weights = jnp.zeros(circuit.weight_count, values.dtype)
         point = Point(weights, values, spread(circuit, weights, values))
         table = coefficient_table(self, problem, point, key)
         split = self.shares(problem, point, key)
         each = shots if split is None else split_shots(split, shots)
-        return np.asarray(sigma * jnp.sqrt(jnp.sum(table**2 / each, axis=1)))
+        return np.asarray(sigma * jnp.sqrt(jnp.sum(table**2 / each, axis=1)), float)
 
 
 def coefficient_table(rule: AbstractEstimator, problem: Problem, point: Point, key: Any) -> Array:
@@ -181,7 +190,8 @@ def tangent_at(problem: Problem, point: Point, weights_dot: Array, data_dot: Arr
 
 def split_shots(shares: Array, shots: int) -> Array:
     """Whole numbers of shots, at least one each, about `shots` times the runs in total."""
-    wanted = shares / jnp.sum(shares) * shots * len(shares)
+    total = jnp.maximum(jnp.sum(shares), jnp.finfo(shares.dtype).tiny)
+    wanted = shares / total * shots * len(shares)
     return jnp.maximum(jnp.round(wanted), 1).astype(int)
 
 

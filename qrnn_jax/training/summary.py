@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-
-import jax
 
 from .evaluate import FloatArray, evaluate, masked_loss, verdict
 from .experiment import Experiment, Snapshot
 from .free_running import FreeRun
-
-PACKAGES = ("qrnn_jax", "jax", "jaxlib", "optax", "numpy")
+from .machine import machine, versions
 
 
 def summarise(
@@ -61,8 +55,8 @@ def summarise(
         "shift_vs_autodiff_max_abs": shift_vs_autodiff_max_abs,
         "compile_s": compile_s,
         "train_s": train_s,
-        "versions": {name: _version(name) for name in PACKAGES},
-        "machine": _machine(),
+        "versions": versions(),
+        "machine": machine(),
     }
 
 
@@ -95,19 +89,3 @@ def _selected(experiment: Experiment, end: Snapshot) -> dict[str, Any]:
 
 def _free(free: FreeRun) -> dict[str, Any]:
     return {"steps": len(free.values), "mse": free.score.original, "mse_scaled": free.score.scaled}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a checkout
-        return None
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-    }

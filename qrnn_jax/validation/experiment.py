@@ -120,6 +120,25 @@ class Findings:
             entry["passed"] = check.passed
         return whole
 
+    @staticmethod
+    def from_json(whole: dict[str, Any]) -> Findings:
+        """What `to_json` gave, also after a file: null among the numbers is NaN.
+
+        Example:
+            >>> from qrnn_jax import validation
+            >>> found = validation.Findings("It holds.", (validation.Check("error", 0.0, high=1),))
+            >>> validation.Findings.from_json(found.to_json()) == found
+            True
+        """
+        known = [{k: v for k, v in entry.items() if k != "passed"} for entry in whole["checks"]]
+        nan = float("nan")
+        checks = [Check(**{**c, "measured": nan if c["measured"] is None else c["measured"]}) for c in known]
+        tables = [
+            Table(t["title"], tuple(t["header"]), tuple(map(tuple, t["rows"])), t["note"])
+            for t in whole["tables"]
+        ]
+        return Findings(whole["conclusion"], tuple(checks), tuple(tables), whole["series"])
+
 
 Progress = Callable[[float, str], None]  # (fraction done, what is being done)
 
@@ -138,8 +157,10 @@ class Experiment:
 
     Example:
         >>> from qrnn_jax import validation
-        >>> [e.name for e in validation.EXPERIMENTS][:2]
-        ['E1', 'E2']
+        >>> ask = validation.Experiment("E0", "nothing", "Is it so?", lambda settings, progress:
+        ...     validation.Findings("It is so."))
+        >>> ask.run(validation.Settings(), print).conclusion
+        'It is so.'
     """
 
     name: str

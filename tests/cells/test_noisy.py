@@ -50,7 +50,9 @@ def test_twins_are_values():
 
 
 def test_what_is_no_cell_or_no_profile_is_refused():
-    with pytest.raises(TypeError, match="Argument `cell` must be a AbstractCell, but is Circuit"):
+    with pytest.raises(TypeError, match="Argument `cell` must be a cell, but is Circuit; try"):
         qj.cells.Noisy(qj.Circuit(1, ()), PROFILE)
-    with pytest.raises(TypeError, match="Argument `profile` must be a NoiseProfile, but is float"):
+    with pytest.raises(
+        TypeError, match="Argument `profile` must be a `NoiseProfile`, but is float"
+    ):
         qj.cells.Noisy(qj.cells.Takaki(), 0.1)

@@ -8,6 +8,8 @@ import oracle
 import pytest
 
 import qrnn_jax as qj
+from qrnn_jax.circuit.lower import lower
+from qrnn_jax.circuit.matrices import block_matrices
 
 W, D = qj.Weight, qj.Data
 VALUES = np.array([0.7, -1.1, 2.3])
@@ -56,6 +58,20 @@ def test_the_matrix_has_the_precision_of_its_angle(dtype):
     expected = {np.float32: np.complex64, np.float64: np.complex128}[dtype]
     gate = qj.If(1, qj.RX(0, W(0)))
     assert jax.eval_shape(gate.matrix, jnp.asarray(0.3, dtype)).dtype == expected
+
+
+def test_conditions_of_all_kinds_stand_in_one_block():
+    """Gates of one class are evaluated together only where they are the same."""
+    gates = [qj.If(1, qj.RX(2, W(0))), qj.If(1, qj.RY(2, W(1)), 0), qj.If(1, qj.RX(2, W(2)), 0)]
+    gates += [qj.If(1, qj.Evolution(qj.X(2) + h * qj.Z(2), W(0))) for h in (0.3, -0.8)]
+    circuit = qj.Circuit(3, (*gates, qj.Measure(0, to=1)))
+    blocks = lower(circuit, range(len(gates)), max_wires=3)
+    (matrix,) = block_matrices(blocks, jnp.asarray(VALUES[[0, 1, 2, 0, 0]]))
+    expected = np.eye(4)
+    for gate in gates:
+        (factor,) = oracle.kraus(gate, VALUES, np.zeros(0))
+        expected = factor @ expected
+    np.testing.assert_allclose(matrix, expected, atol=1e-15)
 
 
 # wire 0 is data, 1 and 3 hold bits, 2 is memory; the branches do not commute

@@ -7,6 +7,7 @@ import oracle
 import pytest
 
 import qrnn_jax as qj
+from qrnn_jax.circuit.draw_layout import columns
 from qrnn_jax.circuit.lower import lower
 
 PLACE = {0: 0, 1: 1, 2: 2}
@@ -153,5 +154,7 @@ def test_an_error_is_drawn_on_its_wire():
     assert circuit.draw() == (
         "0: ─H───────────────────────┤Read, measure├─\n1: ─ReadoutError(0.02,0.05)─┤             ├─"
     )
+    kinds = {mark.label[:7]: mark.kind for column in columns(circuit) for mark in column}
+    assert kinds == {"H": "constant", "Readout": "channel", "Read, m": "barrier"}
     texts = [text.get_text() for text in circuit.draw("mpl").axes[0].texts]
     assert {"Readout", "Error(0.02,0.05)", "Read, measure"} <= set(texts)

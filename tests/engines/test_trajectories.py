@@ -28,15 +28,14 @@ Maker = Callable[..., AbstractSampler]
 
 def tape_of(circuit: qj.Circuit, weights: np.ndarray, data: np.ndarray) -> Array:
     """(T, K)."""
-    return jax.vmap(lambda x: spread(circuit, jnp.asarray(weights), x))(jnp.asarray(data))
+    with_data = jax.vmap(lambda x: spread(circuit, jnp.asarray(weights), x))
+    return quick_jit(with_data)(jnp.asarray(data))
 
 
-def random_setting(seed: int, steps: int, **options: object) -> tuple[qj.CircuitCell, Array, Array]:
-    """A random cell, its exact outputs without back-action, and its tape."""
-    cell = random_cell(seed, **options)
-    weights, data = random_inputs(cell.circuit, seed, steps=steps)
-    exact = qj.run(cell, jnp.asarray(weights), jnp.asarray(data), engine=qj.DensityMatrix())
-    return cell, exact, tape_of(cell.circuit, weights, data)
+def exact_outputs(cell: qj.CircuitCell, seed: int) -> Array:
+    """Of the density matrix, without back-action, at `random_inputs`."""
+    inputs = map(jnp.asarray, random_inputs(cell.circuit, seed))
+    return qj.run(cell, *inputs, engine=qj.DensityMatrix())
 
 
 def trajectories(
@@ -81,7 +80,7 @@ def play(sampler: AbstractSampler, tape: Array, key: Array, shots: int) -> np.nd
 
 def exact_joint(sampler: InstrumentSampler, tape: Array) -> np.ndarray:
     """P(o_1, ..., o_T, alive at the last read-out), (O,) * T, by enumeration."""
-    maps, reads = (np.asarray(part) for part in sampler.prepare(tape))
+    maps, reads = (np.asarray(part) for part in quick_jit(sampler.prepare)(tape))
     memories = np.asarray(sampler.init()[0])[None]  # (histories, D), unnormalised
     for step_maps in maps[:-1]:
         memories = np.einsum("oij,hj->hoi", step_maps, memories).reshape(-1, memories.shape[1])
@@ -89,34 +88,30 @@ def exact_joint(sampler: InstrumentSampler, tape: Array) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed", "wires"),
-    [("reset", 0, 3), ("reset", 3, 4), ("noisy", 1, 3), ("noisy", 4, 3), ("noisy", 2, 4)],
+    ("kind", "seed", "wires"), [("reset", 3, 4), ("noisy", 1, 3), ("noisy", 2, 4)]
 )
 def test_branch_expectations_average_to_the_density_matrix(
     kind: str, seed: int, wires: int
 ) -> None:
-    cell, exact, tape = random_setting(seed, 4, kind=kind, wires=wires)
+    cell = random_cell(seed, kind=kind, wires=wires)
+    tape = tape_of(cell.circuit, *random_inputs(cell.circuit, seed))
     sampler = trajectories(cell.circuit, cell.observables, None)
     found = estimate(sampler, tape, jax.random.key(seed))
     variance = np.diagonal(found.covariance, axis1=1, axis2=2)
-    assert_within_five_errors(found.mean, exact, variance)
+    assert_within_five_errors(found.mean, exact_outputs(cell, seed), variance)
     assert variance.max() > 0  # the branches differ
 
 
-@pytest.mark.parametrize(("seed", "wires"), [(0, 3), (5, 4)])
-def test_outcomes_of_wires_that_are_reset_average_to_the_density_matrix(
-    seed: int, wires: int
-) -> None:
-    """All groups together; the first read-out of any circuit would agree, later ones need this."""
-    cell, _, tape = random_setting(seed, 4, kind="reset", wires=wires)
-    first, last = cell.circuit.reset_wires[0], cell.circuit.reset_wires[-1]
+def test_outcomes_of_wires_that_are_reset_average_to_the_density_matrix() -> None:
+    """All groups together. Measuring a wire that is not reset would change the later outputs."""
+    circuit = random_cell(5, kind="reset", wires=4).circuit
+    tape = tape_of(circuit, *random_inputs(circuit, 5))
+    first, last = circuit.reset_wires[0], circuit.reset_wires[-1]
     observables = (qj.Z(first) + 0.5 * qj.Y(last), qj.X(last), qj.Probabilities((first,)))
-    cell = qj.CircuitCell(cell.circuit, observables)
-    exact = qj.run(cell, *map(jnp.asarray, random_inputs(cell.circuit, seed)))
+    exact = exact_outputs(qj.CircuitCell(circuit, observables), 5)
     mean, variance = 0, 0
     for index, group in enumerate(measurement_groups(observables)):
-        sampler = trajectories(cell.circuit, observables, group)
-        found = estimate(sampler, tape, jax.random.key(index))
+        found = estimate(trajectories(circuit, observables, group), tape, jax.random.key(index))
         mean += found.mean
         variance += np.diagonal(found.covariance, axis1=1, axis2=2)
     assert_within_five_errors(mean, exact, variance)
@@ -124,7 +119,8 @@ def test_outcomes_of_wires_that_are_reset_average_to_the_density_matrix(
 
 def joint_setting(kind: str, seed: int) -> tuple[qj.Circuit, Group, Array]:
     """A circuit, a group that records the outcomes of some wires in X, Y or Z, and a tape."""
-    cell, _, tape = random_setting(seed, 3, kind=kind, wires=3)
+    cell = random_cell(seed, kind=kind)
+    tape = tape_of(cell.circuit, *random_inputs(cell.circuit, seed, steps=3))
     outcomes = measurement_groups(cell.observables)[1].outcomes
     assert {letter for _, letter in outcomes.word} > {"Y"}
     return cell.circuit, Group(outcomes, FrozenArray(np.eye(outcomes.outputs))), tape
@@ -138,15 +134,13 @@ def assert_chi_square(outcomes: np.ndarray, joint: np.ndarray) -> None:
     rare = expected < 5
     counts = np.append(counts[~rare], counts[rare].sum())
     expected = np.append(expected[~rare], expected[rare].sum())
-    assert expected.size > 20
-    assert stats.chisquare(counts, expected * counts.sum() / expected.sum()).pvalue > 1e-3
-
-
-JOINT = [("reset", 1), ("noisy", 6), ("noisy", 7)]
+    possible = expected > 1e-9
+    assert possible.sum() > 10
+    assert stats.chisquare(counts[possible], expected[possible]).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("make", [trajectories, instrument])
-@pytest.mark.parametrize(("kind", "seed"), JOINT)
+@pytest.mark.parametrize(("kind", "seed"), [("reset", 7), ("noisy", 0)])
 def test_histories_have_the_exact_joint_distribution(make: Maker, kind: str, seed: int) -> None:
     """Chi-square over all outcome sequences of 3 steps, back-action included."""
     circuit, group, tape = joint_setting(kind, seed)
@@ -159,21 +153,20 @@ def test_histories_have_the_exact_joint_distribution(make: Maker, kind: str, see
 @pytest.mark.parametrize("make", [trajectories, instrument])
 def test_outcomes_of_different_steps_are_correlated_as_they_must(make: Maker) -> None:
     """E[o_s o_t] of one wire, from the variance of o_s + o_t."""
-    circuit, group, tape = joint_setting("noisy", 6)
+    circuit, group, tape = joint_setting("reset", 7)
     signs = np.resize([1.0, -1.0], group.outcomes.outputs)
     group = Group(group.outcomes, FrozenArray(signs[:, None]))
     joint = exact_joint(instrument(circuit, (qj.Z(0),), group), tape)
     found = estimate(make(circuit, (qj.Z(0),), group), tape, jax.random.key(3))
-    letters = "abc"[: joint.ndim]
-    products = []
+    correlations = []
     for (s, t), variance in zip(itertools.combinations(range(3), 2), found.projected):
-        exact = np.einsum(f"{letters},{letters[s]},{letters[t]}", joint, signs, signs)
+        exact = np.einsum(f"abc,{'abc'[s]},{'abc'[t]}->", joint, signs, signs)
         second = SHOTS * variance + (found.mean[s, 0] + found.mean[t, 0]) ** 2
         product = second / 2 - 1  # (o_s + o_t)^2 = 2 + 2 o_s o_t
         assert abs(product - exact) < 5 * np.sqrt((1 - exact**2) / SHOTS) + 2 / SHOTS
-        means = [np.einsum(f"{letters},{letters[i]}", joint, signs) for i in (s, t)]
-        products.append(abs(exact - means[0] * means[1]))
-    assert max(products) > 0.1  # the steps are correlated
+        means = [np.einsum(f"abc,{'abc'[i]}->", joint, signs) for i in (s, t)]
+        correlations.append(abs(exact - means[0] * means[1]))
+    assert max(correlations) > 0.1  # independent steps would be seen
 
 
 def test_spread_of_repeated_estimates_is_the_theory() -> None:
@@ -181,7 +174,7 @@ def test_spread_of_repeated_estimates_is_the_theory() -> None:
     circuit = random_cell(3, kind="reset").circuit
     wire, (weights, data) = circuit.reset_wires[0], random_inputs(circuit, 3)
     cell = qj.CircuitCell(circuit, (qj.Z(wire),))
-    exact = qj.run(cell, jnp.asarray(weights), jnp.asarray(data), engine=qj.DensityMatrix())
+    exact = exact_outputs(cell, 3)
     sampler = trajectories(circuit, cell.observables, measurement_groups(cell.observables)[0])
     empty = np.zeros((0, len(data), 1))
     run = partial(sampled_estimate, sampler, tape_of(circuit, weights, data))
@@ -195,32 +188,29 @@ def test_spread_of_repeated_estimates_is_the_theory() -> None:
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 @pytest.mark.parametrize("measured", [False, True])
-@pytest.mark.parametrize("extreme", ["zeros", "largest"])
 def test_impossible_branches_are_never_drawn(
-    dtype: type[np.complexfloating], measured: bool, extreme: str
+    dtype: type[np.complexfloating], measured: bool
 ) -> None:
-    """Wires exactly in |0> or |1>, and strengths 0 and 1, at the ends of the unit interval."""
-    idle = [kind(w, p) for kind in STRENGTH_CHANNELS for w in (0, 1) for p in (0.0, 1.0)]
+    """Wires exactly in |0> or |1>, and strengths 0 and 1, at both ends of the unit interval."""
+    kinds = [(qj.Depolarizing, 0.0), (qj.BitFlip, 1.0), (qj.AmplitudeDamping, 0.3)]
+    idle = [kind(wire, p) for kind, p in [*kinds, (qj.PhaseDamping, 1.0)] for wire in (0, 1)]
     settle = [qj.Reset(0), qj.Reset(1), qj.X(1), qj.Postselect(1, 1), qj.Postselect(0)]
-    operations = [qj.H(0), qj.RY(1, 0.3), *idle, *settle, qj.Read(), qj.Reset(0), qj.Reset(1)]
-    circuit = qj.Circuit(2, operations)
+    reset = [qj.Reset(0), qj.Reset(1)]
+    circuit = qj.Circuit(2, [qj.X(1), *idle, *settle, qj.Read(), *reset])
     observables = (qj.Z(0), qj.Z(1), qj.Probabilities((1, 0)))
     group = measurement_groups(observables)[0] if measured else None
     sampler = trajectories(circuit, observables, group, np.dtype(dtype))
     real = np.finfo(dtype).dtype
-    size = (50, sampler.uniforms)
-    uniforms = np.zeros(size, real) if extreme == "zeros" else np.full(size, below_one(real))
-    prepared = sampler.prepare(jnp.asarray(tape_of(circuit, (), np.zeros((50, 0))), real))
-    step = quick_jit(
-        lambda prepared, u: lax.scan(
-            lambda c, x: sampler.step(c, *x), sampler.init(), (prepared, u)
-        )
-    )
-    (psi, alive), values = step(prepared, uniforms)
-    assert values.dtype == real
-    assert bool(alive)
-    np.testing.assert_allclose(np.abs(psi), [1, 0, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(values, [[1, -1, 0, 0, 1, 0, 1]] * 50, atol=1e-6)
+    step = quick_jit(sampler.step)
+    tape = jnp.asarray(tape_of(circuit, np.zeros(0), np.zeros((1, 0))), real)
+    prepared = jax.tree.map(lambda leaf: leaf[0], quick_jit(sampler.prepare)(tape))
+    for uniform in (0, below_one(real)):
+        carry = sampler.init()
+        for _ in range(5):
+            carry, values = step(carry, prepared, np.full(sampler.uniforms, uniform, real))
+            assert values.dtype == real
+            np.testing.assert_allclose(values, [1, -1, 0, 0, 1, 0, 1], atol=1e-6)
+        np.testing.assert_allclose(np.abs(carry[0]), [1, 0, 0, 0], atol=1e-6)
 
 
 def below_one(dtype: np.dtype) -> np.floating:
@@ -228,15 +218,12 @@ def below_one(dtype: np.dtype) -> np.floating:
     return dtype.type(1) - np.finfo(dtype).eps
 
 
-STRENGTH_CHANNELS = (qj.Depolarizing, qj.AmplitudeDamping, qj.PhaseDamping, qj.BitFlip)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_choose_never_returns_an_outcome_of_weight_zero(dtype: type) -> None:
-    """Ten weights of 0.1 fall short of 1 in float32 and float64 alike."""
-    weights = jnp.asarray([0, *[0.1] * 10, 0, 0], dtype)
+    """The weights add up to 0.5 only; rounding can do the same to any that should add up to 1."""
+    weights = jnp.asarray([0, 0.3, 0.2, 0, 0], dtype)
     drawn = jax.vmap(choose, (None, 0))(weights, jnp.asarray([0, below_one(np.dtype(dtype))]))
-    assert drawn.tolist() == [1, 10]
+    assert drawn.tolist() == [1, 2]
 
 
 def test_readout_errors_flip_what_is_recorded_and_leave_the_state() -> None:

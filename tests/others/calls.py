@@ -67,7 +67,9 @@ class Call:
         """The standard error of one returned number, None where it is exact."""
         if self.shots is None:
             return None
-        return self.standard_error or float(np.sqrt(BY_NAME[self.case].occurrences / 2 / self.shots))
+        return self.standard_error or float(
+            np.sqrt(BY_NAME[self.case].occurrences / 2 / self.shots)
+        )
 
 
 def answer(call: Call) -> tuple[list[list[float]], str | None]:
@@ -78,7 +80,12 @@ def answer(call: Call) -> tuple[list[list[float]], str | None]:
         values = [call.run(seed) for seed in call.seeds or (None,)]
     except Exception as error:
         return [], f"{type(error).__name__}: {first_line(error)}"
-    return [[float(f"{v:.10g}") for v in np.ravel(value)] for value in values], None
+    return [digits(value) for value in values], None
+
+
+def digits(values: ArrayLike) -> list[float]:
+    """A vector as the record keeps it: ten significant digits."""
+    return [float(f"{value:.10g}") for value in np.ravel(values)]
 
 
 def first_line(error: BaseException) -> str:
@@ -87,42 +94,42 @@ def first_line(error: BaseException) -> str:
     return f"{text} (from {first_line(error.__cause__)})" if error.__cause__ else text
 
 
-def judge(call: Call, values: list[list[float]], error: str | None, truth: np.ndarray) -> str:
-    """One of the verdicts that the page explains; `values` are (seeds, P), `truth` is (P,)."""
-    if call.run is None:
+def judge(line: dict[str, Any]) -> str:
+    """The verdict on one line of the record, from its numbers; the page explains the words."""
+    if line["seeds"] is None:
         return "not applicable"
-    if call.unsupported:
+    if line["documented_unsupported"]:
         return "documented as unsupported"
-    if error is not None:
-        return f"raises: {error}"
-    mean = np.mean(values, axis=0)
-    if call.error is None:
-        return "correct" if np.abs(mean - truth).max() <= EXACT else "wrong value"
-    spread = np.std(values, axis=0, ddof=1)
-    if np.linalg.norm(spread) > np.linalg.norm(truth):
+    if line["raised"] is not None:
+        return f"raises: {line['raised']}"
+    values, truth = np.array(line["values"]), np.array(line["truth"])
+    off = np.abs(values.mean(axis=0) - truth).max()
+    if line["standard_error"] is None:
+        return "correct" if off <= EXACT else "wrong value"
+    if np.linalg.norm(values.std(axis=0, ddof=1)) > np.linalg.norm(truth):
         return "noise dominated"
-    allowed = CONFIDENCE * call.error / np.sqrt(len(values))
-    return "correct" if np.abs(mean - truth).max() <= allowed else "wrong value"
+    allowed = CONFIDENCE * line["standard_error"] / np.sqrt(len(values))
+    return "correct" if off <= allowed else "wrong value"
 
 
-def entry(tool: str, call: Call) -> dict[str, Any]:
+def ask(tool: str, call: Call) -> dict[str, Any]:
     """Runs the call: one line of the record."""
-    truth = BY_NAME[call.case].truth()
     values, error = answer(call)
-    return {
+    line = {
         "tool": tool,
         "versions": {name: metadata.version(name) for name in PACKAGES[tool]},
         "case": call.case,
         "call": call.text,
         "shots": call.shots,
-        "seeds": list(call.seeds),
+        "seeds": None if call.run is None else list(call.seeds),
         "standard_error": call.error,
         "values": values,
         "raised": error,
-        "truth": [float(f"{v:.10g}") for v in truth],
-        "verdict": judge(call, values, error, truth),
+        "truth": digits(BY_NAME[call.case].truth()),
+        "documented_unsupported": call.unsupported,
         "documentation": call.documentation,
     }
+    return line | {"verdict": judge(line)}
 
 
 def pins() -> dict[str, str]:

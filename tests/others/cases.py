@@ -82,7 +82,12 @@ def _reset(angles: Array) -> Array:
 
 def _conditional(angles: Array) -> Array:
     """The recorded bit controls the gate: the same as a controlled gate after the measurement."""
-    operations = (qj.RX(0, qj.Weight(0)), MEASURED, qj.CRY(0, 1, qj.Weight(1)))
+    operations = (
+        qj.RY(1, 0.4),
+        qj.RX(0, qj.Weight(0)),
+        MEASURED,
+        qj.CRY(0, 1, qj.Weight(1)),
+    )
     return _last(operations, qj.Z(1), wires=2, weights=angles)[0]
 
 
@@ -120,8 +125,8 @@ CASES = (
     ),
     Case(
         "conditional",
-        "RX(0, a), measure wire 0, RY(1, b) if the bit is 1; Z on wire 1",
-        (1.1, 0.6),
+        "RY(1, 0.4) RX(0, a), measure wire 0, RY(1, b) if the bit is 1; Z on wire 1",
+        (1.1, 1.4),
         1,
         _conditional,
     ),

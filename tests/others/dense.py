@@ -87,7 +87,8 @@ def _reset(angles: tuple[float, ...]) -> np.ndarray:
 
 def _conditional(angles: tuple[float, ...]) -> np.ndarray:
     """The two branches of the bit, with the gate in one of them."""
-    state = rotate(start(2, 2), at(2, w0=X), angles[0], 0)
+    state = rotate(start(2, 2), at(2, w1=Y), 0.4)
+    state = rotate(state, at(2, w0=X), angles[0], 0)
     without = channel(state, at(2, w0=ZERO))
     gated = rotate(channel(state, at(2, w0=ONE)), at(2, w1=Y), angles[1], 1)
     return gradient(without, at(2, w1=Z)) + gradient(gated, at(2, w1=Z))

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from tests.others.calls import MODULES, RECORD, REPOSITORY, calls, entry, missing
+from tests.others.calls import MODULES, RECORD, REPOSITORY, ask, calls, digits, missing
 from tests.others.cases import CASES
 
 PAGE = REPOSITORY / "docs" / "others.md"
@@ -32,11 +32,11 @@ def record() -> dict[str, Any]:
                 "name": case.name,
                 "circuit": case.text,
                 "angles": list(case.angles),
-                "truth": [float(f"{v:.10g}") for v in case.truth()],
+                "truth": digits(case.truth()),
             }
             for case in CASES
         ],
-        "records": [entry(tool, call) for tool in MODULES for call in calls(tool)],
+        "records": [ask(tool, call) for tool in MODULES for call in calls(tool)],
     }
 
 
@@ -49,15 +49,25 @@ def vector(values: list[float]) -> str:
 
 
 def returned(line: dict[str, Any]) -> str:
-    """What a line of the table says in its column 'returned'."""
-    if line["raised"]:
-        return "an error"
-    return "; ".join(map(vector, line["values"])) or "-"
+    """What a row of a table says in its column 'returned'."""
+    return line["raised"] or "; ".join(map(vector, line["values"])) or "-"
+
+
+def rows(lines: list[dict[str, Any]]) -> list[str]:
+    """The table of one case and, below it, what the documentation says."""
+    table = ["| tool | call | returned | verdict |", "| --- | --- | --- | --- |"]
+    for line in lines:
+        verdict = line["verdict"].split(":")[0]
+        table.append(f"| {line['tool']} | `{line['call']}` | {returned(line)} | {verdict} |")
+    said = dict.fromkeys(f"* {line['tool']}: {line['documentation']}" for line in lines)
+    return [*table, "", "What the documentation says:", "", *said, ""]
 
 
 def tables(record: dict[str, Any]) -> str:
-    """One table per case, as Markdown."""
-    parts = []
+    """The versions, then one section per case, as Markdown."""
+    versions = {name: v for line in record["records"] for name, v in line["versions"].items()}
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    parts = [f"Run with {listed}; Python {record['python']}.", ""]
     for case in record["cases"]:
         angles = ", ".join(map(str, case["angles"]))
         parts += [
@@ -65,16 +75,8 @@ def tables(record: dict[str, Any]) -> str:
             "",
             f"{case['circuit']}. Angles ({angles}); the gradient is **{vector(case['truth'])}**.",
             "",
-            "| tool | call | returned | verdict | documentation |",
-            "| --- | --- | --- | --- | --- |",
+            *rows([line for line in record["records"] if line["case"] == case["name"]]),
         ]
-        parts += [
-            f"| {line['tool']} | `{line['call']}` | {returned(line)} | {line['verdict']} "
-            f"| {line['documentation']} |"
-            for line in record["records"]
-            if line["case"] == case["name"]
-        ]
-        parts.append("")
     return "\n".join(parts)
 
 

@@ -62,6 +62,7 @@ def reset(angles: Any) -> Any:
 
 
 def conditional(angles: Any) -> Any:
+    qml.RY(0.4, 1)
     qml.RX(angles[0], 0)
     bit = qml.measure(0)
     qml.cond(bit, qml.RY)(angles[1], 1)
@@ -123,7 +124,7 @@ def ask(
     return Call(case, text, documentation, run, shots, **judged)
 
 
-LARGE_STEP = {"fallback_fn": partial(qml.gradients.finite_diff, h=0.3, strategy="center", approx_order=2)}
+CENTRAL = partial(qml.gradients.finite_diff, h=0.3, strategy="center", approx_order=2)
 
 CALLS = (
     ask("shared-2", SHIFT),
@@ -138,7 +139,7 @@ CALLS = (
         "conditional",
         FALLBACK,
         shots=SHOTS,
-        options=LARGE_STEP,
+        options={"fallback_fn": CENTRAL},
         settings=", fallback: central difference, h=0.3",
         standard_error=1 / (0.3 * np.sqrt(2 * SHOTS)),
     ),

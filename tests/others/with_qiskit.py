@@ -35,7 +35,9 @@ UNITARY = (
 )
 CONTROL = "A sentence on control flow in the gradient classes: not found."
 NOTHING = "not found (the estimators take a circuit and observables; no option selects shots)."
-NO_AUTODIFF = "not found (the gradient classes evaluate circuits; none differentiates a simulation)."
+NO_AUTODIFF = (
+    "not found (the gradient classes evaluate circuits; none differentiates a simulation)."
+)
 STEP = (
     "Docstring of FiniteDiffEstimatorGradient: `epsilon` is 'The offset size for the finite "
     "difference gradients'; it is a required argument without a default."
@@ -81,6 +83,7 @@ def reset(measured: bool) -> tuple[QuantumCircuit, str]:
 def conditional() -> tuple[QuantumCircuit, str]:
     angles = ParameterVector("w", 2)
     circuit = QuantumCircuit(2, 1)
+    circuit.ry(0.4, 1)
     circuit.rx(angles[0], 0)
     circuit.measure(0, 0)
     with circuit.if_test((circuit.clbits[0], 1)):

@@ -5,6 +5,7 @@ its own uniform random numbers. Its `DMCircuit` keeps the mixture and is exact.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,17 +20,21 @@ from tests.others.cases import BY_NAME, STEPS
 tc.set_backend("jax")
 tc.set_dtype("complex128")
 
+EXAMPLE = "examples/qaoa_shot_noise.py of the TensorCircuit repository (commit 1049603)"
 SHIFT = (
     "Docstring of experimental.parameter_shift_grad: 'similar to `grad` function but using "
-    "parameter shift internally instead of AD'; no sentence on an entry used by several gates was "
-    "found there; the project's examples/qaoa_shot_noise.py, whose entries are shared, has the "
-    "comment 'parameter shift doesn't directly apply in QAOA case'."
+    "parameter shift internally instead of AD'; a sentence on an entry used by several gates: not "
+    f"found there; {EXAMPLE}, whose entries are shared, has the comment 'parameter shift doesn't "
+    "directly apply in QAOA case'."
 )
 SHIFT_SAMPLED = (
-    "Docstring of experimental.parameter_shift_grad_v2: 'v2 also supports random generator for "
-    "finite measurememt shot'."
+    "Docstring of experimental.parameter_shift_grad_v2: 'v2 also supports random generator'; a key "
+    "'is split into independent subkeys for each shifted circuit instance evaluation'."
 )
-AUTODIFF = "Page 'Quick Start', section 'AD Support': gradients are supported by automatic differentiation."
+AUTODIFF = (
+    "Page 'Quick Start', paragraph 'AD Support': 'TensorCircuit-NG supports various "
+    "differentiation operations', gradients first (repository, commit 11c1c74)."
+)
 SAMPLED = (
     "Docstring of Circuit.cond_measurement: 'this method can return the measured result as a int "
     "Tensor and thus maintained a jittable pipeline'; a sentence on its derivative: not found."
@@ -43,9 +48,9 @@ SELECTED = (
     "normalize the state manually if needed'; a sentence on its derivative: not found."
 )
 STEP = (
-    "No default step for sampled functions was found; the project's examples/qaoa_shot_noise.py "
-    "passes shifts=(0.001, 0.002), as do the defaults of experimental."
-    "finite_difference_differentiator (TensorFlow only)."
+    "A default step for sampled functions on the JAX backend: not found; the call and its step "
+    f"are those of {EXAMPLE}; the default of experimental.finite_difference_differentiator "
+    "(TensorFlow only) is the same shifts=(0.001, 0.002)."
 )
 
 
@@ -98,6 +103,7 @@ def reset_sampled(angles: jax.Array, uniform: jax.Array) -> jax.Array:
 
 def conditional(angles: jax.Array, uniform: jax.Array) -> jax.Array:
     circuit = tc.Circuit(2)
+    circuit.ry(1, theta=0.4)
     circuit.rx(0, theta=angles[0])
     bit = circuit.cond_measurement(0, status=uniform[0])
     circuit.conditional_gate(bit, [tc.gates.i(), tc.gates.ry(theta=angles[1])], 1)
@@ -106,6 +112,7 @@ def conditional(angles: jax.Array, uniform: jax.Array) -> jax.Array:
 
 def conditional_mixed(angles: jax.Array) -> jax.Array:
     circuit = tc.DMCircuit(2)
+    circuit.ry(1, theta=0.4)
     circuit.rx(0, theta=angles[0])
     bit = circuit.cond_measurement(0)
     circuit.conditional_gate(bit, [tc.gates.i(), tc.gates.ry(theta=angles[1])], 1)
@@ -131,7 +138,17 @@ def sampled_outcome(angles: jax.Array, uniform: jax.Array) -> jax.Array:
     return z(circuit, 1)
 
 
-def shots_of_shared(angles: jax.Array, uniform: jax.Array) -> jax.Array:
+def summed_outcome(angles: jax.Array) -> jax.Array:
+    """The same circuit with both outcomes kept, as a mixture."""
+    circuit = tc.DMCircuit(2)
+    circuit.rx(0, theta=angles[0])
+    circuit.cnot(0, 1)
+    circuit.cond_measurement(0)
+    circuit.ry(1, theta=angles[1])
+    return z(circuit, 1)
+
+
+def one_shot(angles: jax.Array, uniform: jax.Array) -> jax.Array:
     """One shot of Z on one wire, as +1 or -1."""
     circuit = tc.Circuit(1)
     for _ in range(2):
@@ -149,69 +166,76 @@ def averaged(value: Callable, numbers: int) -> Callable:
     return mean
 
 
-def exact(case: str, documentation: str, rule: Callable, value: Callable, **judged: Any) -> Call:
-    name = "backend.grad" if rule is tc.backend.grad else "experimental.parameter_shift_grad"
-    form = {recurrent: "DMCircuit", reset: "DMCircuit", conditional_mixed: "DMCircuit"}
+MIXTURES = (recurrent, reset, conditional_mixed, summed_outcome)
+
+
+def exact(
+    case: str, documentation: str, rule: str, value: Callable, *, note: str = "", **judged: Any
+) -> Call:
+    form = "DMCircuit" if value in MIXTURES else "Circuit"
 
     def run(seed: None) -> np.ndarray:
         del seed
-        return np.asarray(rule(value)(jnp.asarray(BY_NAME[case].angles)))
+        return np.asarray(EXACT_RULES[rule](value)(jnp.asarray(BY_NAME[case].angles)))
 
-    text = f"tc.{name}({form.get(value, 'Circuit')})"
-    return Call(case, text, documentation, run, **judged)
+    return Call(case, f"tc.{rule}({form}{note})", documentation, run, **judged)
 
 
 def sampled(
     case: str,
     documentation: str,
-    rule: Callable,
+    rule: str,
     value: Callable,
     *,
     numbers: int = 1,
-    settings: str = "",
+    shifts: tuple[float, float] | None = None,
     **judged: Any,
 ) -> Call:
-    shifted = rule is not tc.backend.grad
-    name = "experimental.parameter_shift_grad_v2" if shifted else "backend.grad"
+    options = {} if shifts is None else {"shifts": shifts}
+    settings = "" if shifts is None else f", shifts={shifts}"
 
     def run(seed: int) -> np.ndarray:
-        gradient = rule(averaged(value, numbers))
+        gradient = SAMPLED_RULES[rule](averaged(value, numbers), **options)
         return np.asarray(gradient(jnp.asarray(BY_NAME[case].angles), jax.random.PRNGKey(seed)))
 
-    text = f"tc.{name}(mean of {SHOTS} sampled Circuits{settings})"
+    text = f"tc.{rule}(mean of {SHOTS} sampled Circuits{settings})"
     return Call(case, text, documentation, run, SHOTS, **judged)
 
 
-def shift_sampled(value: Callable) -> Callable:
-    return parameter_shift_grad_v2(value, random_argnums=1)
-
-
-def difference(value: Callable) -> Callable:
-    return parameter_shift_grad_v2(value, random_argnums=1, shifts=(0.001, 0.002))
-
+AD, PS, PS2 = (
+    "backend.grad",
+    "experimental.parameter_shift_grad",
+    "experimental.parameter_shift_grad_v2",
+)
+EXACT_RULES: dict[str, Callable] = {AD: tc.backend.grad, PS: parameter_shift_grad}
+SAMPLED_RULES: dict[str, Callable] = {
+    AD: tc.backend.grad,
+    PS2: partial(parameter_shift_grad_v2, random_argnums=1),
+}
 
 CALLS = (
-    exact("shared-2", SHIFT, parameter_shift_grad, shared(2)),
-    exact("shared-2", AUTODIFF, tc.backend.grad, shared(2)),
-    exact("shared-3", SHIFT, parameter_shift_grad, shared(3)),
-    exact("shared-3", AUTODIFF, tc.backend.grad, shared(3)),
-    exact("recurrent", SHIFT, parameter_shift_grad, recurrent),
-    exact("recurrent", AUTODIFF, tc.backend.grad, recurrent),
-    exact("reset", SHIFT, parameter_shift_grad, reset),
-    sampled("reset", SHIFT_SAMPLED, shift_sampled, reset_sampled, numbers=3),
-    exact("conditional", MIXED, tc.backend.grad, conditional_mixed, unsupported=True),
-    sampled("conditional", SHIFT_SAMPLED, shift_sampled, conditional),
-    sampled("conditional", SAMPLED, tc.backend.grad, conditional),
-    exact("post-selection", SELECTED, parameter_shift_grad, post_selection),
-    exact("post-selection", SELECTED, tc.backend.grad, post_selection),
-    sampled("sampled-outcome", SAMPLED, tc.backend.grad, sampled_outcome),
-    sampled("sampled-outcome", SHIFT_SAMPLED, shift_sampled, sampled_outcome),
+    exact("shared-2", SHIFT, PS, shared(2)),
+    exact("shared-2", AUTODIFF, AD, shared(2)),
+    exact("shared-3", SHIFT, PS, shared(3)),
+    exact("shared-3", AUTODIFF, AD, shared(3)),
+    exact("recurrent", SHIFT, PS, recurrent),
+    exact("recurrent", AUTODIFF, AD, recurrent),
+    exact("reset", SHIFT, PS, reset),
+    sampled("reset", SHIFT_SAMPLED, PS2, reset_sampled, numbers=3),
+    exact("conditional", MIXED, AD, conditional_mixed, unsupported=True),
+    sampled("conditional", SHIFT_SAMPLED, PS2, conditional),
+    sampled("conditional", SAMPLED, AD, conditional),
+    exact("post-selection", SELECTED, PS, post_selection, note=", normalised by the caller"),
+    exact("post-selection", SELECTED, AD, post_selection, note=", normalised by the caller"),
+    sampled("sampled-outcome", SAMPLED, AD, sampled_outcome),
+    sampled("sampled-outcome", SHIFT_SAMPLED, PS2, sampled_outcome),
+    exact("sampled-outcome", MIXED, AD, summed_outcome),
     sampled(
         "finite-difference",
         STEP,
-        difference,
-        shots_of_shared,
-        settings=", shifts=(0.001, 0.002)",
+        PS2,
+        one_shot,
+        shifts=(0.001, 0.002),
         standard_error=np.sqrt(2 / SHOTS) / 0.002,
     ),
 )

@@ -8,10 +8,12 @@ from benchmarks.ours import cell, library_loss
 from benchmarks.plain_fused import fused_loss
 from benchmarks.plain_jax import Loss, plain_loss
 from benchmarks.workloads import Workload
+from qrnn_jax.circuit.groups import Group
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import complex_dtype
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan
+from qrnn_jax.engines.sampler import AbstractSampler
 from qrnn_jax.setup import plan_for
 
 PLAIN = "plain JAX, gate by gate"
@@ -26,7 +28,7 @@ _PLANS: dict[str, type[KrausPlan] | type[DensePlan]] = {
 
 @final
 @dataclass(frozen=True)
-class Forced(qj.AbstractEngine):
+class Forced(qj.AbstractExactEngine):
     """An engine that always takes one plan, where `DensityMatrix` would choose by cost."""
 
     kind: type[KrausPlan] | type[DensePlan]
@@ -38,6 +40,14 @@ class Forced(qj.AbstractEngine):
         self, circuit: qj.Circuit, observables: tuple[qj.AbstractObservable, ...]
     ) -> AbstractPlan:
         return self.kind(circuit, observables, complex_dtype(None))
+
+    def sampler(
+        self,
+        circuit: qj.Circuit,
+        observables: tuple[qj.AbstractObservable, ...],
+        group: Group | None,
+    ) -> AbstractSampler:
+        return qj.DensityMatrix().sampler(circuit, observables, group)
 
 
 def programs(workload: Workload) -> dict[str, Loss]:

@@ -1,6 +1,7 @@
 """Quantum recurrent neural networks in JAX: simulated, differentiated and trained."""
 
 from qrnn_jax import cells as cells
+from qrnn_jax import losses as losses
 from qrnn_jax import tasks as tasks
 from qrnn_jax.cell import AbstractCell as AbstractCell
 from qrnn_jax.cell import CircuitCell as CircuitCell

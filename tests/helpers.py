@@ -22,9 +22,11 @@ import numpy as np
 from numpy.random import Generator
 
 import qrnn_jax as qj
+from qrnn_jax.circuit.groups import Group
 from qrnn_jax.engines.base import AbstractPlan, complex_dtype
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
+from qrnn_jax.engines.sampler import AbstractSampler
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.engines.transfer import TransferPlan
 
@@ -227,7 +229,7 @@ def cell_inputs(cell: qj.AbstractCell, seed: int, *, steps: int = STEPS) -> tupl
 
 @final
 @dataclass(frozen=True)
-class Forced(qj.AbstractEngine):
+class Forced(qj.AbstractExactEngine):
     """An engine that takes one plan, where `DensityMatrix` would choose by cost."""
 
     kind: type[AbstractPlan]
@@ -246,6 +248,14 @@ class Forced(qj.AbstractEngine):
         self, circuit: qj.Circuit, observables: tuple[qj.AbstractObservable, ...]
     ) -> AbstractPlan:
         return _forced(self.kind, circuit, observables, complex_dtype(self.dtype))
+
+    def sampler(
+        self,
+        circuit: qj.Circuit,
+        observables: tuple[qj.AbstractObservable, ...],
+        group: Group | None,
+    ) -> AbstractSampler:
+        return qj.DensityMatrix(self.dtype).sampler(circuit, observables, group)
 
 
 @cache

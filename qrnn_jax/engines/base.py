@@ -80,6 +80,11 @@ class AbstractPlan(abc.ABC):
         return False
 
     @property
+    def is_pure(self) -> bool:
+        """Whether the state is a vector, so that reads are quadratic in it."""
+        return False
+
+    @property
     def is_reversible(self) -> bool:
         """Whether `undo` can take a step back."""
         return False

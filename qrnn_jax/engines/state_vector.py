@@ -127,6 +127,10 @@ class StateVectorPlan(AbstractPlan):
         return self._apply(list(block_matrices(self._blocks, tape_t)), state)
 
     @property
+    def is_pure(self) -> bool:
+        return True
+
+    @property
     def is_reversible(self) -> bool:
         return True
 

@@ -10,14 +10,13 @@ from jax import Array, lax
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.engines.base import scaled_step
+from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
     AbstractSimulatorGradient,
     Function,
     Start,
 )
-from qrnn_jax.gradients.sweep import record
 
 
 @final
@@ -61,42 +60,52 @@ def _adjoint(
 def _forward(
     expectations: AbstractExpectations, weights: Array, data: Array, start: Start
 ) -> tuple[Any, Any]:
-    if expectations.plan.is_reversible:
-        reads, state = expectations(weights, data, start, loop=lax.scan)
-        return (reads, state), (weights, data, start, state, None)
-    (before, reads), state = expectations(weights, data, start, loop=record)
-    return (reads, state), (weights, data, start, state, before)
+    """Keep the last state; where steps cannot be undone, the carry before each of them."""
+    plan = expectations.plan
+    tape = spread(expectations.circuit, weights, data)
+    prepared = plan.prepare(tape[0])
+
+    def step(carry: Any, inputs: Any) -> tuple[Any, tuple[Any, Array]]:
+        new, reads = _step(plan, prepared, carry, *inputs)
+        return new, (None if plan.is_reversible else carry, reads)
+
+    assert start.state is not None
+    last, (before, reads) = lax.scan(step, plan.open(start.state), (tape, start.scales))
+    return (reads, plan.close(last)), (weights, data, start, last, before)
+
+
+def _step(
+    plan: AbstractPlan, prepared: Any, carry: Any, row: Array, scale: Array | None
+) -> tuple[Any, Array]:
+    """One step from its tape row: nothing is encoded ahead of time, so nothing is kept for it."""
+    return scaled_step(plan, prepared, carry, (plan.encode(prepared, row), scale))
 
 
 def _backward(
     expectations: AbstractExpectations, kept: Any, cotangents: tuple[Array, Any]
 ) -> tuple[Array, Array, Start]:
     """The chain rule from the last step to the first."""
-    weights, data, start, state, before = kept
+    weights, data, start, last, before = kept
     plan = expectations.plan
     tape, pull_tape = jax.vjp(partial(spread, expectations.circuit), weights, data)
     prepared, pull_prepared = jax.vjp(plan.prepare, tape[0])
-    encoded, pull_encoded = jax.vjp(lambda t: jax.vmap(partial(plan.encode, prepared))(t), tape)
 
-    def back(carry: Any, step: Any) -> tuple[Any, Any]:
+    def back(carry: Any, step: Any) -> tuple[Any, Array]:
         after, later, total = carry
-        encoded_t, scale, ct, earlier = step
+        row, scale, ct, earlier = step
         if earlier is None:
-            earlier = plan.undo(prepared, after, encoded_t)
-        _, pull = jax.vjp(
-            lambda p, c, e: scaled_step(plan, p, c, (e, scale)), prepared, earlier, encoded_t
-        )
-        here, later, in_encoded = pull((later, ct))
-        return (earlier, later, jax.tree.map(jnp.add, total, here)), in_encoded
+            earlier = plan.undo(prepared, after, plan.encode(prepared, row))
+        _, pull = jax.vjp(lambda p, c, r: _step(plan, p, c, r, scale), prepared, earlier, row)
+        here, later, in_row = pull((later, ct))
+        return (earlier, later, jax.tree.map(jnp.add, total, here)), in_row
 
-    _, open_vjp = jax.vjp(plan.open, start.state)
-    last = plan.open(state)
-    _, close_vjp = jax.vjp(plan.close, last)
-    first = (last, close_vjp(cotangents[1])[0], jax.tree.map(jnp.zeros_like, prepared))
-    steps = (encoded, start.scales, cotangents[0], before)
-    (_, later, total), in_encoded = lax.scan(back, first, steps, reverse=True)
-    tape_ct = pull_encoded(in_encoded)[0].at[0].add(pull_prepared(total)[0])
-    return (*pull_tape(tape_ct), Start(state=open_vjp(later)[0]))
+    first = (last, jax.vjp(plan.close, last)[1](cotangents[1])[0])
+    steps = (tape, start.scales, cotangents[0], before)
+    nothing = jax.tree.map(jnp.zeros_like, prepared)
+    (_, later, total), tape_ct = lax.scan(back, (*first, nothing), steps, reverse=True)
+    tape_ct = tape_ct.at[0].add(pull_prepared(total)[0])
+    state_ct = jax.vjp(plan.open, start.state)[1](later)[0]
+    return (*pull_tape(tape_ct), Start(state=state_ct))
 
 
 _adjoint.defvjp(_forward, _backward)

@@ -195,6 +195,7 @@ def split_shots(shares: Array, shots: int) -> Array:
     return jnp.maximum(jnp.round(wanted), 1).astype(int)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
 def kept_reads(
     rule: AbstractEstimator,
     expectations: AbstractExpectations,
@@ -202,12 +203,35 @@ def kept_reads(
     point: Point,
     start: Start,
 ) -> Array:
-    """The kept outputs of every run, (R, T, M)."""
+    """The kept outputs of every run, (R, T, M); their derivative is the rule's `again`.
+
+    The rule is attached here, outside of the loop over runs: inside of a loop JAX drops it in
+    forward-over-reverse mode, and differentiates what it surrounds.
+    """
 
     def play(tape: Array, keep: Array, own: Start) -> Array:
-        return jnp.where(keep[:, None], _replayed(rule, expectations, tape, own), 0)
+        return jnp.where(keep[:, None], expectations.replay(tape, own.stream(PRIMAL))[0], 0)
 
     return play_all(rule, expectations, problem, point, start, play)
+
+
+@kept_reads.defjvp
+def _kept_reads_jvp(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    primals: Any,
+    tangents: Any,
+) -> tuple[Array, Array]:
+    point, start = primals
+
+    def again(index: Array, key: Any, own: Start) -> Array:
+        function = partial(rule.play, problem, index=index, key=key)
+        tape, tape_dot, keep = jax.jvp(function, (point,), (tangents[0],), has_aux=True)
+        return jnp.where(keep[:, None], rule.again(expectations, tape, tape_dot, own), 0)
+
+    runs = kept_reads(rule, expectations, problem, point, start)
+    return runs, _each_run(rule, expectations, problem, point, start, again)
 
 
 def play_all(
@@ -219,15 +243,30 @@ def play_all(
     play: Callable[[Array, Array, Start], Any],
 ) -> Any:
     """Whatever `play(tape, keep, start)` returns for every run, each with a key of its own."""
+
+    def one(index: Array, key: Any, own: Start) -> Any:
+        return play(*rule.play(problem, point, index, key), own)
+
+    return _each_run(rule, expectations, problem, point, start, one)
+
+
+def _each_run(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+    function: Callable[[Array, Any, Start], Any],
+) -> Any:
+    """Whatever `function(index, the rule's key, the run's own start)` returns, stacked."""
     count, key = rule.count(problem), start.stream(RULE).key
     streams = start.stream(RUNS)
     shares = None if expectations.shots is None else rule.shares(problem, point, key)
     shots = None if shares is None else split_shots(shares, expectations.shots or 1)
 
     def one(index: Array) -> Any:
-        tape, keep = rule.play(problem, point, index, key)
         own = streams.stream(index)._replace(shots=None if shots is None else shots[index])
-        return play(tape, keep, own)
+        return function(index, key, own)
 
     size = rule.chunk or expectations.batch(problem.steps)
     return lax.map(one, jnp.arange(count), batch_size=min(size, count))
@@ -285,24 +324,6 @@ def _reads_jvp(
     tangent = tangent_at(problem, point, *dots)
     weighted = rule.coefficients(problem, point, tangent, start.stream(RULE).key)
     return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _replayed(
-    rule: AbstractEstimator, expectations: AbstractExpectations, tape: Array, start: Start
-) -> Array:
-    """y(tape): every occurrence has its own angle."""
-    del rule
-    return expectations.replay(tape, start.stream(PRIMAL))[0]
-
-
-@_replayed.defjvp
-def _replayed_jvp(
-    rule: AbstractEstimator, expectations: AbstractExpectations, primals: Any, tangents: Any
-) -> tuple[Array, Array]:
-    tape, start = primals
-    reads = _replayed(rule, expectations, tape, start)
-    return reads, rule.again(expectations, tape, tangents[0], start)
 
 
 def _is_zero(tangent: Any) -> bool:

@@ -21,6 +21,7 @@ from jax.typing import DTypeLike
 from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.perturbation import TARGETS, AbstractPerturbation
 from qrnn_jax.gradients.settings import check_choice, check_count, check_positive
+from qrnn_jax.gradients.whole import parameter_count
 
 
 class _Scheme(NamedTuple):
@@ -198,6 +199,14 @@ class FiniteDifference(AbstractPerturbation):
             moves = np.concatenate([moves, np.zeros((1, size))])
             table = np.concatenate([table, -np.ones((size, 1))], axis=1)
         return h * jnp.asarray(moves, dtype), jnp.asarray(table, dtype) / h
+
+    def play(self, problem: Problem, point: Point, index: Array, key: Any) -> tuple[Array, Array]:
+        tape, keep = super().play(problem, point, index, key)
+        if self.scheme == "forward" or not problem.data:  # the base run serves all entries
+            return tape, keep
+        place = index % parameter_count(problem) - problem.weights * point.weights.size
+        time = jnp.maximum(place, 0) // point.data.shape[1]
+        return tape, jnp.arange(problem.steps) >= time  # causality: earlier outputs stay
 
     def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
         if self.scheme != "five-point":

@@ -49,8 +49,8 @@ class ParameterShift(AbstractEstimator):
     Arguments:
         route: "replay": every shifted circuit really runs, 2 x frequencies x occurrences of them:
             what hardware does; forward and reverse mode, weights and data, any order. "shared": one
-            adjoint sweep serves all shifts of a scalar loss: exact simulators only, reverse mode
-            only, the same numbers, far cheaper.
+            adjoint sweep serves all shifts of a scalar loss: exact `DensityMatrix` runs only,
+            reverse mode only, the same numbers, far cheaper.
         horizon: count only the last `horizon` occurrences before each output: fewer circuits count,
             less variance, a bias that fading memory keeps small; None for all of them.
         samples: play this many runs, drawn at random with replacement, instead of all: unbiased.

@@ -8,6 +8,7 @@ all F_t from one backward sweep
 
 and where a weight's occurrences share one prepared block, its steps are summed before any shift.
 The shift rule is really applied, to the same gates, with the same terms; only repetition is saved.
+The state must be a density matrix: F_t is linear in it, as the rule needs, but not in a vector.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,12 @@ def sweep_back(
 
 def swept(rule: AbstractEstimator, expectations: AbstractExpectations) -> Function:
     """The `shared` route of the shift rule: reverse mode only."""
+    if expectations.plan.is_pure:
+        raise ValueError(
+            'Argument `route` must be "replay" on a state vector, but is "shared": the rule shifts '
+            "maps on density matrices, and one sweep of a vector does not give their loss; try "
+            "`engine=qj.DensityMatrix()`, or `gradient=qj.Adjoint()`."
+        )
     return partial(_swept, rule, expectations)
 
 

@@ -12,7 +12,6 @@ from jax import lax
 import qrnn_jax as qj
 from qrnn_jax.circuit.operation import AbstractGate
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.expectations import Expectations
 from qrnn_jax.run import _simulate
 from tests.gradients.jacobians import SOME_CELLS, STEPS, distance, scalar
 from tests.helpers import quick_jit
@@ -42,20 +41,6 @@ COLUMNS = {  # shift terms per column
 ASKED = {"weights": (0,), "data": (1,), "both": (0, 1)}
 CELL = qj.CircuitCell(CIRCUIT, (qj.Z(0) @ qj.X(2), qj.Y(1)))
 WEIGHTS, XS = np.array([0.7, -1.1]), np.array([[0.4, 1.3], [-0.8, 0.5], [1.9, -0.6]])
-
-
-@pytest.fixture
-def tapes(monkeypatch):
-    """The tapes (T, K) of all replays that have been executed."""
-    executed = []
-    replay = Expectations.replay
-
-    def recorded(self, tape, state):
-        jax.debug.callback(lambda tape: executed.append(np.asarray(tape)), tape)
-        return replay(self, tape, state)
-
-    monkeypatch.setattr(Expectations, "replay", recorded)
-    return executed
 
 
 def fresh_rule():

@@ -290,15 +290,19 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
 }
 """One small instance or more of every public cell."""
 
-ALL_ENGINES: dict[str, qj.AbstractEngine] = {
+ALL_ENGINES: dict[str, qj.AbstractExactEngine] = {
     "state-vector": qj.StateVector(),
     "density-matrix": qj.DensityMatrix(),
 }
-"""One instance or more of every public engine."""
+"""One instance or more of every public exact engine."""
+
+SAMPLED_ENGINES: dict[str, qj.AbstractEngine] = {"trajectories": qj.Trajectories(100)}
+"""One instance or more of every public engine that draws outcomes or branches."""
 
 ALL_RULES: dict[str, qj.AbstractGradient] = {
     "backprop": qj.Backprop(),
     "checkpointed": qj.Checkpointed(every=2),
+    "adjoint": qj.Adjoint(),
     "parameter-shift": qj.ParameterShift(chunk=32),
     "shared-shift": qj.SharedShift(chunk=16),
     "riesz": qj.Riesz(terms=40, chunk=40),
@@ -313,7 +317,7 @@ INEXACT_RULES: dict[str, qj.AbstractGradient] = {
 
 REGISTRIES: dict[type, dict] = {
     qj.AbstractCell: ALL_CELLS,
-    qj.AbstractEngine: ALL_ENGINES,
+    qj.AbstractEngine: ALL_ENGINES | SAMPLED_ENGINES,
     qj.AbstractGradient: ALL_RULES | INEXACT_RULES,
 }
 

@@ -32,11 +32,19 @@ def report() -> GradientReport:
     return check(verbose=False)
 
 
-def test_every_public_rule_is_exact_here(report: GradientReport) -> None:
-    assert {row.rule for row in report.rows} == {"Backprop", "Checkpointed", "ParameterShift"}
-    for row in report.rows:
-        assert row.refused is None
-        assert row.max_abs < 1e-13
+EXACT = {"Backprop": 1e-13, "Checkpointed": 1e-13, "Adjoint": 1e-13, "ParameterShift": 1e-13}
+OTHERS = {"Riesz": 1e-10, "FiniteDifference": 1e-8}  # a truncated series, a step of 6e-6
+
+
+def test_every_public_rule_is_as_exact_as_it_says(report: GradientReport) -> None:
+    assert {row.rule for row in report.rows} == {*EXACT, *OTHERS, "SharedShift", "SPSA"}
+    for name, bound in (EXACT | OTHERS).items():
+        assert report[name].max_abs < bound
+    for name in (*EXACT, "FiniteDifference", "SPSA"):
+        assert report[name].refused is None
+    assert report["SPSA"].params > 1e-3  # one random direction
+    assert "data" in report["SharedShift"].refused  # a weight scaled by data
+    assert report["SharedShift"].max_abs is None
 
 
 def test_evaluations_are_those_of_the_rule(report: GradientReport) -> None:
@@ -45,13 +53,13 @@ def test_evaluations_are_those_of_the_rule(report: GradientReport) -> None:
 
 
 def test_a_wrong_rule_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = parameter_shift._shift_table
+    right = parameter_shift.shift_table
 
     def wrong(*arguments: object, **named: object) -> tuple:
-        columns, coefficients, shifts = right(*arguments, **named)
-        return columns, 1.01 * coefficients, shifts
+        found = right(*arguments, **named)
+        return found._replace(coefficients=1.01 * found.coefficients)
 
-    monkeypatch.setattr(parameter_shift, "_shift_table", wrong)
+    monkeypatch.setattr(parameter_shift, "shift_table", wrong)
     found = check(rules=[qj.ParameterShift(chunk=7)], verbose=False)["ParameterShift(chunk=7)"]
     assert found.values == 0
     assert found.params > 1e-4

@@ -3,20 +3,23 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from benchmarks import report
-from benchmarks.measure import compare
+from benchmarks.measure import Record, arguments, compare
 from benchmarks.memory import measure_apart
-from benchmarks.programs import BACKPROP, CHECKPOINTED, chosen_plan, programs
+from benchmarks.programs import BACKPROP, CHECKPOINTED, REPLAY, SHARED, chosen_plan, programs
 from benchmarks.workloads import WORKLOADS, Workload
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _ROUNDS = 7
 _QUICK_ROUNDS = 3
+_SLOW_ROUNDS = 5  # where a program takes minutes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,15 +46,45 @@ def run(workload: Workload, *, quick: bool) -> tuple[dict[str, Any], bool]:
     """Compare all programs on one workload; the result and whether every program was accepted."""
     if quick:
         workload = workload.small()
-    rounds = _QUICK_ROUNDS if quick else _ROUNDS
+    rounds = _SLOW_ROUNDS if workload.name == "S1" else _ROUNDS
+    rounds = _QUICK_ROUNDS if quick else rounds
     expected, records = compare(workload, programs(workload), rounds=rounds, say=_say)
     print("\n" + report.table(workload, records), flush=True)
     extra: dict[str, Any] = {"quick": quick, "plan": chosen_plan(workload)}
+    if workload.name == "S1":
+        extra["routes"] = routes(records, workload)
+        print(_route_lines(extra["routes"]), flush=True)
     if workload.name == "W3":
         extra["memory"] = memory(workload.name, quick=quick)
         print(_memory_lines(extra["memory"]), flush=True)
     content = report.as_json(workload, expected, records, extra)
     return content, all(record.refused is None for record in records)
+
+
+def routes(records: list[Record], workload: Workload) -> dict[str, float | None]:
+    """What the shift rule costs, and how far its routes are apart in float64 (one sequence)."""
+    median = {record.name: record.median_s for record in records}
+    numbers = replace(workload, batch=1).draw()
+    with jax.enable_x64(True):
+        args = arguments(numbers, "float64")
+        losses = programs(replace(workload, batch=1))
+        found = {name: np.asarray(jax.jit(jax.grad(f))(*args)) for name, f in losses.items()}
+    return {
+        "shared_over_backprop": _over(median[SHARED], median[BACKPROP]),
+        "replay_over_shared": _over(median[REPLAY], median[SHARED]),
+        "shared_minus_backprop": float(np.abs(found[SHARED] - found[BACKPROP]).max()),
+        "shared_minus_replay": float(np.abs(found[SHARED] - found[REPLAY]).max()),
+    }
+
+
+def _over(one: float | None, other: float | None) -> float | None:
+    return one / other if one and other else None
+
+
+def _route_lines(found: dict[str, float | None]) -> str:
+    ratios = [f"  {name:<24}{found[name] or 0:.1f}x" for name in list(found)[:2]]
+    errors = [f"  {name:<24}{found[name]:.1e} (float64)" for name in list(found)[2:]]
+    return "\n".join(["the shift rule's routes", *ratios, *errors])
 
 
 def memory(workload: str, *, quick: bool) -> dict[str, Any]:

@@ -20,6 +20,8 @@ PLAIN = "plain JAX, gate by gate"
 OURS = "ours"
 BACKPROP = "ours, Backprop"
 CHECKPOINTED = "ours, Checkpointed"
+SHARED = "ours, ParameterShift, one sweep"
+REPLAY = "ours, ParameterShift, every circuit"
 _PLANS: dict[str, type[KrausPlan] | type[DensePlan]] = {
     "ours, Kraus blocks": KrausPlan,
     "ours, full density matrix": DensePlan,
@@ -52,6 +54,13 @@ class Forced(qj.AbstractExactEngine):
 
 def programs(workload: Workload) -> dict[str, Loss]:
     """Programs by name; the first is the peer that ratios are taken against."""
+    if workload.name == "S1":
+        rules = {
+            BACKPROP: qj.Backprop(),
+            SHARED: qj.ParameterShift(route="shared"),
+            REPLAY: qj.ParameterShift(),
+        }
+        return {name: library_loss(workload, gradient=rule) for name, rule in rules.items()}
     losses = {PLAIN: plain_loss(workload), OURS: library_loss(workload)}
     losses[CHECKPOINTED] = library_loss(workload, gradient=qj.Checkpointed())
     if workload.family == "reset":

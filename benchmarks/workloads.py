@@ -29,7 +29,7 @@ class Workload:
     """One benchmark problem.
 
     Arguments:
-        name: "W1", "W2" or "W3".
+        name: "W1", "W2", "W3" or "S1".
         title: what kind of problem it is.
         family: "reset" (readout register A traced out and put back to |0> after every step) or
             "unitary" (RY, RZ and a ring of CNOTs; nothing is reset).
@@ -130,4 +130,5 @@ W3 = Workload(
     golden=0.27367948,
     gradient_tolerance=5e-4,  # float32 rounding, repeated over 784 steps
 )
-WORKLOADS = {workload.name: workload for workload in (W1, W2, W3)}
+S1 = replace(W1, name="S1", title="W1, differentiated by the parameter-shift rule")
+WORKLOADS = {workload.name: workload for workload in (W1, W2, W3, S1)}

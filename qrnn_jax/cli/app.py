@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from .train import train
+from .validate import validate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 app.command()(train)
+app.command()(validate)
 
 
 @app.callback()

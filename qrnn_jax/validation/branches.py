@@ -65,8 +65,8 @@ def _step(state: Vectors, weights: NDArray, x: float) -> list[tuple[Vectors, int
         if bit:
             branch = _rotate(branch, "Y", 1, weights[2], 2)
         branch = _rotate(branch, "Z", 1, 0.4, None)
-        branch = _flip(branch, control=0)
-        ends.append((_rotate(branch, "Y", 0, weights[3], 3), bit))
+        branch = _rotate(branch, "Y", 0, weights[3], 3)
+        ends.append((_flip(branch, control=0), bit))
     return ends
 
 

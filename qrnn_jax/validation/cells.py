@@ -13,6 +13,8 @@ import qrnn_jax as qj
 from .experiment import Settings
 from .pilot import STRONG, pilot_cell
 
+NOISE = "+noise"  # what the name of a noisy twin ends in
+
 
 @cache
 def laboratory_cells() -> dict[str, qj.AbstractCell]:
@@ -32,7 +34,7 @@ def laboratory_cells() -> dict[str, qj.AbstractCell]:
         "feed-forward": feed_forward_cell(),
     }
     profile = qj.NoiseProfile.preset("laboratory")
-    noisy = {f"{name}+noise": qj.cells.Noisy(cell, profile) for name, cell in ideal.items()}
+    noisy = {name + NOISE: qj.cells.Noisy(cell, profile) for name, cell in ideal.items()}
     return {**ideal, **noisy}
 
 
@@ -55,7 +57,9 @@ def chosen_cells(settings: Settings) -> dict[str, qj.AbstractCell]:
                 f"Argument `cells` must name cells of the laboratory, but holds {name!r}; "
                 f"try one of {', '.join(known)}."
             )
-    return {name: cell for name, cell in known.items() if not settings.cells or name in settings.cells}
+    return {
+        name: cell for name, cell in known.items() if not settings.cells or name in settings.cells
+    }
 
 
 def cell_inputs(cell: qj.AbstractCell, steps: int, seed: int = 0) -> tuple[Any, np.ndarray]:
@@ -120,8 +124,8 @@ def feed_forward_cell() -> qj.CircuitCell:
         qj.Measure(0, to=2),
         qj.If(2, qj.RY(1, qj.Weight(2))),
         qj.RZ(1, 0.4),
-        qj.CNOT(0, 1),
         qj.RY(0, qj.Weight(3)),
+        qj.CNOT(0, 1),
         qj.Reset(0),
     )
     return qj.CircuitCell(qj.Circuit(3, operations), (qj.Z(0), qj.Z(2)))

@@ -64,7 +64,9 @@ class Check:
     @property
     def passed(self) -> bool:
         """Whether the number is within its bounds; NaN never is."""
-        above = self.measured >= self.low if self.low is not None else self.measured == self.measured
+        above = (
+            self.measured >= self.low if self.low is not None else self.measured == self.measured
+        )
         return above and (self.high is None or self.measured <= self.high)
 
 
@@ -132,7 +134,10 @@ class Findings:
         """
         known = [{k: v for k, v in entry.items() if k != "passed"} for entry in whole["checks"]]
         nan = float("nan")
-        checks = [Check(**{**c, "measured": nan if c["measured"] is None else c["measured"]}) for c in known]
+        checks = [
+            Check(**{**c, "measured": nan if c["measured"] is None else c["measured"]})
+            for c in known
+        ]
         tables = [
             Table(t["title"], tuple(t["header"]), tuple(map(tuple, t["rows"])), t["note"])
             for t in whole["tables"]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .equal_budget import EXPERIMENT as EQUAL_BUDGET
 from .exactness import EXPERIMENT as EXACTNESS
 from .experiment import Experiment
+from .sequence_length import EXPERIMENT as SEQUENCE_LENGTH
 from .silent_failures import EXPERIMENT as SILENT_FAILURES
+from .slopes import EXPERIMENT as SLOPES
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     EXACTNESS,
     SILENT_FAILURES,
+    SLOPES,
+    SEQUENCE_LENGTH,
+    EQUAL_BUDGET,
 )
 
 
-def chosen(names: tuple[str, ...]) -> tuple[Experiment, ...]:
-    """The experiments of some names, in the registry's order; all of them for none.
+def chosen(
+    names: Sequence[str], experiments: Sequence[Experiment] = EXPERIMENTS
+) -> tuple[Experiment, ...]:
+    """The experiments of some names, in their order; all of them for none.
 
     Raises:
         ValueError: a name that no experiment has.
@@ -21,13 +31,13 @@ def chosen(names: tuple[str, ...]) -> tuple[Experiment, ...]:
     Example:
         >>> from qrnn_jax.validation.experiments import chosen
         >>> [experiment.title for experiment in chosen(("E1",))]
-        ['exactness']
+        ['Exactness']
     """
-    known = [experiment.name for experiment in EXPERIMENTS]
+    known = [experiment.name for experiment in experiments]
     for name in names:
         if name not in known:
             raise ValueError(
                 f"Argument `only` must name experiments, but holds {name!r}; "
                 f"try one of {', '.join(known)}."
             )
-    return tuple(e for e in EXPERIMENTS if not names or e.name in names)
+    return tuple(e for e in experiments if not names or e.name in names)

@@ -17,7 +17,7 @@ from qrnn_jax.training.recorder import Interrupted
 
 from .cells import chosen_cells
 from .experiment import Experiment, Findings, Settings
-from .experiments import chosen
+from .experiments import EXPERIMENTS, chosen
 from .record import Record, finished
 from .write_up import draw, write_report
 
@@ -72,6 +72,8 @@ def run_laboratory(
     folder: Path,
     only: Sequence[str] = (),
     reporter: Reporter | None = None,
+    *,
+    experiments: Sequence[Experiment] = EXPERIMENTS,
 ) -> tuple[Record, ...]:
     """Run experiments in float64, each into a file of its own; skip those that are finished.
 
@@ -84,6 +86,7 @@ def run_laboratory(
         folder: made where missing.
         only: names such as "E3"; empty for all.
         reporter: is told what happens, and may ask to stop.
+        experiments: from which `only` chooses.
 
     Returns:
         One `Record` per experiment, in order.
@@ -98,20 +101,22 @@ def run_laboratory(
         >>> from pathlib import Path
         >>> from qrnn_jax import validation
         >>> from qrnn_jax.validation.laboratory import run_laboratory
-        >>> settings = validation.Settings(cells=("pilot",))
+        >>> def measure(settings, progress):
+        ...     return validation.Findings("It holds.", (validation.Check("error", 0.0, high=1),))
+        >>> mine = validation.Experiment("E0", "nothing", "Does it hold?", measure)
         >>> with tempfile.TemporaryDirectory() as name:
-        ...     (record,) = run_laboratory(settings, Path(name), only=("E1",))
+        ...     records = run_laboratory(validation.Settings(), Path(name), experiments=(mine,))
         ...     sorted(path.name for path in Path(name).iterdir())
-        ['E1.json', 'E1.png', 'report.json', 'report.md']
-        >>> all(check.passed for check in record.findings.checks)
-        True
+        ['E0.json', 'report.json', 'report.md']
+        >>> records[0].findings.conclusion
+        'It holds.'
     """
     chosen_cells(settings)
-    experiments = chosen(tuple(only))
+    todo = chosen(only, experiments)
     reporter = reporter or Silent()
     folder.mkdir(parents=True, exist_ok=True)
     records = []
-    for experiment in experiments:
+    for experiment in todo:
         path = folder / f"{experiment.name}.json"
         record = finished(experiment, settings, path)
         resumed = record is not None

@@ -51,9 +51,7 @@ def pilot_cell(coupling: float = WEAK, noisy: bool = False) -> qj.AbstractCell:
         for wire in range(3)
         for place, gate in enumerate((qj.RX, qj.RZ))
     ]
-    entangler = [
-        gate(wire, wire + 1, coupling) for wire in range(2) for gate in (qj.RXX, qj.RYY)
-    ]
+    entangler = [gate(wire, wire + 1, coupling) for wire in range(2) for gate in (qj.RXX, qj.RYY)]
     operations = (
         qj.RY(0, qj.Data(0)), *rotations, *entangler, qj.RX(0, qj.Weight(6)), qj.Reset(0)
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, partial
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -57,8 +57,8 @@ class Response:
         >>> from qrnn_jax.validation.response import Response
         >>> cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
         >>> response = Response(cell, np.array([0.3]), np.zeros((4, 0)))
-        >>> float(response.derivatives(1)[0, -1].round(6)), round(-4 * np.sin(1.2), 6)
-        (-3.728156, -3.728156)
+        >>> [float(value.round(6)) for value in (response.derivatives(1)[0, -1], -4 * np.sin(1.2))]
+        [-3.728156, -3.728156]
     """
 
     cell: qj.AbstractCell
@@ -119,7 +119,7 @@ class Response:
         Arguments:
             step: which output.
             shots: N, for the whole gradient.
-            horizon: as in the rule.
+            horizon: as in the rule; only circuits that count for this output are played.
         """
         first = 0 if horizon is None else max(0, step + 1 - horizon)
         plus, minus = self.occurrences[:, first : step + 1, :, step]
@@ -128,11 +128,24 @@ class Response:
         variance = np.sum(2 - plus**2 - minus**2, axis=0) / 4 * circuits / shots
         return Moments(mean - self.derivatives(1)[:, step], variance)
 
-    def random_occurrence(self, step: int, shots: float) -> Moments:
-        """`ParameterShift(samples=shots)` with one shot each: a random run of all weights' runs."""
+    def random_occurrence(self, step: int, shots: float, each: int = 1) -> Moments:
+        """`ParameterShift(samples=N / each)`: random ones of all weights' runs, `each` shots."""
+        both = self.occurrences[:, : step + 1, :, step] ** 2
+        second = both.size / 4 * np.sum(both + (1 - both) / each, axis=(0, 1))
         gradient = self.derivatives(1)[:, step]
-        second = len(gradient) * (step + 1) ** 2  # 2 T K runs, of which T count +-1/2 each way
-        return Moments(np.zeros(len(gradient)), (second - gradient**2) / shots)
+        return Moments(np.zeros(len(gradient)), (second - gradient**2) * each / shots)
+
+    def shared_shift(self, step: int, shots: float, allocation: str = "weighted") -> Moments:
+        """`SharedShift` for a series that ends with this output."""
+        order = np.arange(1, step + 2)
+        moves = (2 * order - 1) * np.pi / (2 * len(order))
+        weights = (-1.0) ** (order - 1) / (4 * len(order) * np.sin(moves / 2) ** 2)
+        weights = np.concatenate([weights, -weights])
+        values = self.along(np.concatenate([moves, -moves]))[:, step]
+        share = np.abs(weights) if allocation == "weighted" else np.ones(len(weights))
+        each = shots / len(self.weights) * share / np.sum(share)
+        bias = values @ weights - self.derivatives(1)[:, step]
+        return Moments(bias, (1 - values**2) @ (weights**2 / each))
 
     def riesz(self, step: int, shots: float) -> Moments:
         """`Riesz(samples=...)` with one shot each, the same number for every weight."""
@@ -195,7 +208,8 @@ _POINTS = {
 def _tapped(cell: qj.AbstractCell) -> qj.AbstractCell:
     """The same circuit where every occurrence of a weight has a data value of its own on top."""
     count = cell.circuit.data_count
-    operations = []
+    operations: list[Any] = []
+    operation: Any
     for operation in cell.circuit.operations:
         for field in fields(operation):
             slot = getattr(operation, field.name)

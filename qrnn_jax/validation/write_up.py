@@ -132,8 +132,8 @@ def expected(check: Check) -> str:
     Example:
         >>> from qrnn_jax.validation import Check
         >>> from qrnn_jax.validation.write_up import expected
-        >>> expected(Check("error", 3e-14, high=1e-10)), expected(Check("slope", -0.5, -0.52, -0.48))
-        ('<= 1e-10', '-0.52 .. -0.48')
+        >>> expected(Check("slope", -0.5, low=-0.52, high=-0.48))
+        '-0.52 .. -0.48'
     """
     low, high = check.low, check.high
     if low is not None and high is not None:

@@ -40,11 +40,11 @@ def test_a_run_ends_with_a_table(use, capfd: pytest.CaptureFixture) -> None:
     lines = out.splitlines()
     assert max(map(len, lines)) <= 80
     (row,) = [line for line in lines if "title E1" in line]
-    assert re.search(r"E1 title E1 +1/2 +1e-13 +0 s +It holds, mostly\.", row)
+    assert re.search(r"E1 title E1 +1/2 +1e-13 +\d+ s +It holds, mostly\.", row)
     assert "E1 missed: a guess: 3, expected 1 .. 2." in out
-    assert "All that must hold holds; 0 s in all." in out
+    assert re.search(r"All that must hold holds; \d+ s in all\.", out)
     assert f"Report: {folder}/report.md" in out
-    assert err.splitlines() == [
+    assert re.sub(r"\d+\.\d s", "0.0 s", err).splitlines() == [
         "E1 title E1 ...",
         "E1 title E1: 1/2 checks, 0.0 s",
         "E2 title E2 ...",

@@ -1,5 +1,7 @@
 """Post-selection: outputs are ratios, so numerator and denominator are differentiated apart."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,20 +36,16 @@ def circuit(turned: qj.Slot) -> qj.Circuit:
 CELL = qj.CircuitCell(circuit(qj.Weight(3)), (qj.Z(0),))
 WEIGHTS = jnp.array([0.4, 0.5, -0.8, 0.2])
 XS = jnp.array([[0.3], [-0.9], [1.4], [0.2]])
-RULES = [
-    qj.ParameterShift(),
-    qj.ParameterShift(route="shared"),
-    qj.Checkpointed(),
-    qj.SharedShift(),
-    qj.Riesz(terms=128),
-]
+LIKELY = WEIGHTS.at[3].set(2.0)  # more runs survive
+RULES = [qj.ParameterShift(), qj.ParameterShift(route="shared")]
+quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
-def gradients(rule: qj.AbstractGradient, wanted: tuple[int, ...] = (0, 1)) -> tuple:
+def gradients(rule: qj.AbstractGradient) -> tuple:
     def last(weights: jax.Array, xs: jax.Array) -> jax.Array:
         return jnp.vdot(jnp.array([0.3, -0.2, 0.5, 1.0]), qj.run(CELL, weights, xs, gradient=rule))
 
-    return jax.grad(last, argnums=wanted)(WEIGHTS, XS)
+    return quick_jit(jax.grad(last, argnums=(0, 1)))(WEIGHTS, XS)
 
 
 def test_outputs_are_conditioned_on_success_so_far() -> None:
@@ -57,9 +55,7 @@ def test_outputs_are_conditioned_on_success_so_far() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_rules_differentiate_the_ratio_exactly(rule: qj.AbstractGradient) -> None:
-    whole = isinstance(rule, (qj.SharedShift, qj.Riesz))
-    wanted = (0,) if whole else (0, 1)
-    exact, found = gradients(qj.Backprop(), wanted), gradients(rule, wanted)
+    exact, found = gradients(qj.Backprop()), gradients(rule)
     for a, b in zip(found, exact, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-10)
 
@@ -68,12 +64,12 @@ def test_exact_autodiff_agrees_with_differences_of_the_oracle() -> None:
     def outputs(weights: np.ndarray) -> np.ndarray:
         return oracle.run(CELL.circuit, CELL.observables, weights, np.asarray(XS))[0][:, 0]
 
-    step, point = 0.01, np.asarray(WEIGHTS)
-    jacobian = jax.jacrev(lambda w: qj.run(CELL, w, XS)[:, 0])(WEIGHTS)
+    step, point = 0.003, np.asarray(WEIGHTS)
+    jacobian = quick_jit(jax.jacrev(lambda w: qj.run(CELL, w, XS)[:, 0]))(WEIGHTS)
     for column, unit in enumerate(np.eye(4)):
         one, minus, two, minus_two = (outputs(point + k * step * unit) for k in (1, -1, 2, -2))
         difference = (8 * (one - minus) - (two - minus_two)) / (12 * step)
-        np.testing.assert_allclose(jacobian[:, column], difference, atol=2e-6)
+        np.testing.assert_allclose(jacobian[:, column], difference, atol=1e-7)
 
 
 def test_shifting_the_ratio_itself_misses_by_more_than_one() -> None:
@@ -81,9 +77,9 @@ def test_shifting_the_ratio_itself_misses_by_more_than_one() -> None:
     cell = qj.CircuitCell(circuit(qj.Data(1)), (qj.Z(0),))
     data = jnp.concatenate([XS, jnp.full_like(XS, WEIGHTS[3])], axis=1)
     shifts = jnp.pi / 2 * jnp.eye(4)[:, :, None] * jnp.array([0.0, 1.0])
-    run = jax.vmap(lambda xs: qj.run(cell, WEIGHTS[:3], xs)[:, 0])
+    run = quick_jit(jax.vmap(lambda xs: qj.run(cell, WEIGHTS[:3], xs)[:, 0]))
     naive = jnp.sum(run(data + shifts) - run(data - shifts), axis=0) / 2
-    truth = jax.jacrev(lambda w: qj.run(CELL, w, XS)[:, 0])(WEIGHTS)[:, 3]
+    truth = quick_jit(jax.jacrev(lambda w: qj.run(CELL, w, XS)[:, 0]))(WEIGHTS)[:, 3]
     assert np.abs(naive - truth).max() > 1
 
 
@@ -92,11 +88,10 @@ def test_later_steps_and_their_post_selections_change_nothing_before() -> None:
     np.testing.assert_array_equal(
         qj.run(CELL, WEIGHTS, XS)[:2], qj.run(CELL, WEIGHTS, later)[:2]
     )  # fmt: skip
-    for rule in RULES[:3]:
-        jacobian = jax.jacrev(lambda xs, r=rule: qj.run(CELL, WEIGHTS, xs, gradient=r))(XS)
-        entries = np.asarray(jacobian)[:, 0, :, 0]
-        np.testing.assert_array_equal(np.triu(entries, 1), 0)
-        assert np.abs(np.tril(entries, -1)).max() > 1e-3
+    shifted = jax.jacrev(lambda xs: qj.run(CELL, WEIGHTS, xs, gradient=qj.ParameterShift()))
+    entries = np.asarray(quick_jit(shifted)(XS))[:, 0, :, 0]
+    np.testing.assert_array_equal(np.triu(entries, 1), 0)
+    assert np.abs(np.tril(entries, -1)).max() > 1e-3
 
 
 def test_the_log_weight_is_the_probability_that_all_succeed() -> None:
@@ -118,22 +113,23 @@ def test_streaming_goes_on_with_a_normalised_state() -> None:
     whole = qj.simulate(CELL, WEIGHTS, XS)
     np.testing.assert_allclose(second.outputs[0], whole.outputs[3], atol=1e-12)
     total = first.log_weight[-1] + second.log_weight[0]
-    assert total == pytest.approx(whole.log_weight[3], abs=1e-12)
+    np.testing.assert_allclose(total, whole.log_weight[3], atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", RULES[1:3], ids=str)
-def test_two_hundred_steps_stay_finite_in_float32(rule: qj.AbstractGradient) -> None:
+def test_two_hundred_steps_stay_finite_in_float32() -> None:
     """The joint probability, about 2^-200, is far below what float32 can hold."""
     xs = np.random.default_rng(0).uniform(-1, 1, (200, 1))
     with jax.enable_x64(False):
         weights = jnp.array([0.4, 0.5, -0.8, 1.1])
         inputs = jnp.asarray(xs, jnp.float32)
         result = qj.simulate(CELL, weights, inputs)
-        slope = jax.grad(lambda w: qj.run(CELL, w, inputs, gradient=rule).sum())(weights)
+        slope = quick_jit(jax.grad(lambda w: qj.run(CELL, w, inputs, gradient=RULES[1]).sum()))(
+            weights
+        )
     weight = float(result.log_weight[-1])
     assert -300 < weight < -88  # exp(-88) is the smallest normal number of float32
     assert np.isfinite(result.outputs).all()
-    exact = jax.grad(lambda w: qj.run(CELL, w, xs).sum())(np.array([0.4, 0.5, -0.8, 1.1]))
+    exact = quick_jit(jax.grad(lambda w: qj.run(CELL, w, xs).sum()))(jnp.asarray(weights, float))
     np.testing.assert_allclose(slope, exact, rtol=2e-3)
 
 
@@ -143,21 +139,21 @@ def test_two_hundred_steps_stay_finite_in_float32(rule: qj.AbstractGradient) -> 
     ids=["joint", "trajectories", "prefixes"],
 )
 def test_averages_over_the_survivors_are_honest(options: dict) -> None:
-    exact = qj.run(CELL, WEIGHTS, XS)
+    exact = qj.run(CELL, LIKELY, XS[:3])
 
     def one(key: jax.Array) -> jax.Array:
-        found = qj.simulate(CELL, WEIGHTS, XS, shots=4000, key=key, **options)
+        found = qj.simulate(CELL, LIKELY, XS[:3], shots=2000, key=key, **options)
         return (found.outputs - exact) / found.stderr
 
-    scores = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(3), 30)))
+    scores = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(3), 40)))
     assert np.abs(scores).max() < 5
     assert 0.8 < np.sqrt(np.mean(scores**2)) < 1.2  # 120 scores
 
 
 def test_branch_expectations_agree_with_the_density_matrix() -> None:
     options = {"engine": qj.Trajectories(4000), "key": jax.random.key(5)}
-    found = qj.simulate(CELL, WEIGHTS, XS, **options)
-    exact = qj.run(CELL, WEIGHTS, XS)
+    found = qj.simulate(CELL, LIKELY, XS[:3], **options)
+    exact = qj.run(CELL, LIKELY, XS[:3])
     assert np.all(np.abs(found.outputs - exact) < 5 * found.stderr)
     assert np.all(found.stderr < 0.1)
 
@@ -168,14 +164,15 @@ def test_gradients_under_shots_state_their_error() -> None:
     def total(outputs: jax.Array) -> jax.Array:
         return jnp.sum(outputs[:2])
 
-    truth = jax.grad(lambda w: total(qj.run(CELL, w, XS[:2])))(WEIGHTS)
+    truth = quick_jit(jax.grad(lambda w: total(qj.run(CELL, w, XS[:2]))))(LIKELY)
 
     def one(key: jax.Array) -> jax.Array:
         options = {"shots": 40_000, "prefixes": True, "key": key}
-        found = qj.estimate_gradient(total, CELL, WEIGHTS, XS[:2], **options)
+        found = qj.estimate_gradient(total, CELL, LIKELY, XS[:2], **options)
         return (found.gradient - truth) / found.stderr
 
-    scores = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(9), 100)))
+    many = quick_jit(lambda keys: jax.lax.map(one, keys))
+    scores = np.asarray(many(jax.random.split(jax.random.key(9), 100)))
     assert 0.9 < np.sqrt(np.mean(scores**2)) < 1.1  # 400 scores
     assert np.abs(scores.mean()) * 20 < 4.5
 

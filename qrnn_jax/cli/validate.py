@@ -1,0 +1,100 @@
+"""`qrnn-jax validate`: the gradient laboratory, from settings to a report folder and a table."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .exit_codes import UNEXPECTED, exit_codes, say
+from .signals import Signals
+
+Full = Annotated[
+    bool,
+    typer.Option("--full/--quick", help="The full size, within an hour, or a look in minutes."),
+]
+Cells = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cell",
+        help="Look at this cell of the laboratory only. May be repeated.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", help="Run this experiment only. May be repeated.", metavar="E", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Report folder; by default runs/validate-TIME.", metavar="DIR", show_default=False
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on in --out: skip what is finished, draw it anew.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def validate(
+    full: Full = False,
+    cells: Cells = None,
+    only: Only = None,
+    out: Out = None,
+    resume: Resume = False,
+    debug: Debug = False,
+) -> None:
+    """Settle with numbers how far the gradient of a recurrent circuit can be trusted.
+
+    Runs the experiments of the gradient laboratory in float64 and writes every number with its
+    expectation and verdict. Exit code 1 if an exactness or statistics check fails.
+    """
+    with exit_codes(debug=debug), Signals() as signals:
+        from qrnn_jax.training.recorder import Interrupted
+        from qrnn_jax.validation import Settings
+        from qrnn_jax.validation.laboratory import run_laboratory
+        from qrnn_jax.validation.record import failed
+
+        from .laboratory_progress import reporting
+        from .laboratory_table import print_findings
+
+        folder = _folder(out, resume=resume)
+        settings = Settings(full=full, cells=tuple(cells or ()))
+        try:
+            with reporting(lambda: signals.received is not None) as reporter:
+                records = run_laboratory(settings, folder, tuple(only or ()), reporter)
+        except Interrupted as stop:
+            say(f"{stop} Try: {_again(full, cells, only, folder)}")
+            raise typer.Exit(signals.exit_code) from None
+        print_findings(records, folder)
+        if failed(records):
+            raise typer.Exit(UNEXPECTED)
+
+
+def _folder(out: Path | None, *, resume: bool) -> Path:
+    """Where to write; results of another session are never taken up, or lost, unasked."""
+    if resume and out is None:
+        raise ValueError("Option `--resume` must come with `--out`, the folder to go on in.")
+    if out is None:
+        return Path("runs") / f"validate-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not resume and any(out.glob("E*.json")):
+        raise ValueError(
+            f"Option `--out` must name a folder without results, but {out} has some; "
+            "try `--resume`, or another folder."
+        )
+    return out
+
+
+def _again(full: bool, cells: list[str] | None, only: list[str] | None, folder: Path) -> str:
+    """The command that goes on where this one stopped."""
+    words = ["qrnn-jax", "validate", *(["--full"] if full else [])]
+    words += [word for name in cells or [] for word in ("--cell", name)]
+    words += [word for name in only or [] for word in ("--only", name)]
+    return shlex.join([*words, "--out", str(folder), "--resume"])

@@ -1,5 +1,7 @@
 """The Gaussian stand-in for shots: its moments against unrolled circuits and the library's own."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.validation.gaussian_agreement import predicted_gradient
 from qrnn_jax.validation.gaussian_outputs import Moments, OutcomeModel
+from qrnn_jax.validation.quick_jit import quick_jit
 
 WEIGHTS = jnp.array([0.7, -1.1, 0.4])
 XS = jnp.array([0.3, -0.8, 1.2])
@@ -52,7 +55,7 @@ def unrolled() -> np.ndarray:
 
 def test_covariance_is_that_of_the_unrolled_circuit() -> None:
     model = OutcomeModel(recurrent(), scored=3, dtype=jnp.complex128)
-    found = model.moments(model.steps(model.nodes(WEIGHTS), XS))
+    found = quick_jit(lambda w: model.moments(model.steps(model.nodes(w), XS)))(WEIGHTS)
     expected = unrolled()
     np.testing.assert_allclose(found.mean, expected[:3], atol=1e-12)
     second = np.eye(3)
@@ -67,10 +70,14 @@ def test_shifted_steps_give_the_moments_of_the_public_rule(horizon: int) -> None
     steps = 5
     xs = jnp.linspace(-0.9, 1.3, steps)
     model = OutcomeModel(recurrent(), scored=1, dtype=jnp.complex128)
-    maps = model.steps(model.nodes(WEIGHTS), xs)
-    shifts = jnp.pi / 2 * jnp.concatenate([jnp.eye(3), -jnp.eye(3)])
-    moved = jax.vmap(lambda shift: model.steps(model.nodes(WEIGHTS + shift), xs))(shifts)
-    mean, variance = model.shifted(maps, moved, jnp.zeros(steps).at[-1].set(1), horizon)
+    shifts = jnp.pi / 2 * jnp.concatenate([jnp.zeros((1, 3)), jnp.eye(3), -jnp.eye(3)])
+    target = jnp.zeros(steps).at[-1].set(1)
+
+    def moments(weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+        maps = jax.vmap(lambda shift: model.steps(model.nodes(weights + shift), xs))(shifts)
+        return model.shifted(maps[0], maps[1:], target, horizon)
+
+    mean, variance = quick_jit(moments)(WEIGHTS)
     rule = qj.ParameterShift(horizon=horizon)
     found = qj.gradient_moments(model.cell, WEIGHTS, xs[:, None], gradient=rule, shots=50)
     np.testing.assert_allclose((mean[:3] - mean[3:]).sum(1) / 2, found.mean, atol=1e-12)
@@ -82,11 +89,13 @@ def test_shifted_steps_give_the_moments_of_the_public_rule(horizon: int) -> None
 def test_shifted_sums_of_outcomes_are_those_of_replays() -> None:
     """Two scored outcomes that are correlated, one of them dropped for late shifts."""
     model = OutcomeModel(recurrent(), scored=2, dtype=jnp.complex128)
-    maps, slopes = model.steps(model.nodes(WEIGHTS), XS), jnp.array([0.7, -1.3])
-    moved = model.steps(model.nodes(WEIGHTS.at[1].add(0.8)), XS)
-    mean, variance = model.shifted(maps, moved[None], jnp.array([0.0, 0.7, -1.3]), 10)
+    steps = quick_jit(lambda weights: model.steps(model.nodes(weights), XS))
+    maps, moved = steps(WEIGHTS), steps(WEIGHTS.at[1].add(0.8))
+    slopes, moments = jnp.array([0.7, -1.3]), quick_jit(model.moments)
+    padded = jnp.array([0.0, 0.7, -1.3])
+    mean, variance = quick_jit(model.shifted)(maps, moved[None], padded, 10)
     for time in range(3):
-        found = model.moments(maps.at[time].set(moved[time]))
+        found = moments(maps.at[time].set(moved[time]))
         kept = slopes * (jnp.arange(1, 3) >= time)
         assert abs(mean[0, time] - kept @ found.mean) < 1e-12
         assert abs(variance[0, time] - kept @ found.covariance @ kept) < 1e-12
@@ -109,15 +118,14 @@ def test_predicted_gradient_is_the_mean_of_the_loss_gradient() -> None:
     def loss(params: jax.Array) -> jax.Array:
         return jnp.mean((qj.run(cell, params, XS[:, None])[-2:, 0] - target) ** 2)
 
-    mean, variance = predicted_gradient(model, params, XS, target, shots=100)
-    np.testing.assert_allclose(mean, jax.grad(loss)(params), atol=1e-12)
+    predict = quick_jit(partial(predicted_gradient, model))
+    mean, variance = predict(params, XS, target, 10**4)
+    np.testing.assert_allclose(mean, quick_jit(jax.grad(loss))(params), atol=1e-12)
     estimate = qj.estimate_gradient(
         lambda ys: jnp.mean((ys[-2:, 0] - target) ** 2), cell, params, XS[:, None],
-        shots=10**6, gradient=qj.ParameterShift(), key=jax.random.key(0),
+        shots=10**4, gradient=qj.ParameterShift(), key=jax.random.key(0),
     )  # fmt: skip
-    expected = np.sqrt(predicted_gradient(model, params, XS, target, shots=10**6)[1])
-    np.testing.assert_allclose(estimate.stderr, expected, rtol=0.03)
-    assert np.all(np.asarray(variance) > 0)
+    np.testing.assert_allclose(estimate.stderr, np.sqrt(variance), rtol=0.05)
 
 
 def test_a_cell_that_does_more_behind_its_read_out_is_refused() -> None:

@@ -1,6 +1,7 @@
 """E10: estimates of every rule, what they cost, the tasks, the page from a tiny run."""
 
 import math
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 
 from qrnn_jax.validation import Findings, Settings, shot_training, training_budget
 from qrnn_jax.validation.gaussian_outputs import OutcomeModel
+from qrnn_jax.validation.quick_jit import quick_jit
 from qrnn_jax.validation.shot_training import (
     Data,
     Lanes,
@@ -22,7 +24,7 @@ from qrnn_jax.validation.training_budget import EXPERIMENT, Size, training_cell
 from qrnn_jax.validation.training_page import leaders
 from qrnn_jax.validation.training_windows import narma5, training_windows
 
-STEPS, SCORED = 4, 2
+STEPS, SCORED, REPEATS = 4, 2, 2000
 MODEL = OutcomeModel(training_cell(0, True), SCORED, jnp.complex128)
 PARAMS = jnp.array([0.1, 0.4, -1.2, 0.8, 2.1, 0.3])
 WINDOW = jnp.array([0.3, -0.8, 0.5, 0.9]), jnp.array([0.3, -0.2])
@@ -34,16 +36,22 @@ def lane_of(name: str) -> Lanes:
     return jax.tree.map(lambda leaf: leaf[0], lanes)
 
 
-def estimates(name: str, budget: float, repeats: int) -> tuple[np.ndarray, float, float]:
-    lane, keys = lane_of(name), jax.random.split(jax.random.key(5), repeats)
+@cache
+def compiled(family: str) -> Any:
+    """Gradient, shots and circuits of one update, for many keys: one program per family."""
 
-    def one(key: jax.Array) -> Any:
-        if BY_NAME[name].family == "occurrence":
-            return shot_training._shifted(MODEL, lane, PARAMS, WINDOW, jnp.asarray(budget), key)
-        one = jnp.ones(())
-        return shot_training._moved(MODEL, lane, one, PARAMS, WINDOW, jnp.asarray(budget), key)
+    def one(lane: Lanes, budget: jax.Array, key: jax.Array) -> Any:
+        if family == "occurrence":
+            return shot_training._shifted(MODEL, lane, PARAMS, WINDOW, budget, key)
+        return shot_training._moved(MODEL, lane, jnp.ones(()), PARAMS, WINDOW, budget, key)
 
-    gradient, (shots, circuits) = jax.jit(jax.vmap(one))(keys)
+    return quick_jit(jax.vmap(one, (None, None, 0)))
+
+
+def estimates(name: str, budget: float) -> tuple[np.ndarray, float, float]:
+    keys = jax.random.split(jax.random.key(5), REPEATS)
+    run = compiled(BY_NAME[name].family)
+    gradient, (shots, circuits) = run(lane_of(name), jnp.asarray(budget), keys)
     return np.asarray(gradient), float(shots[0]), float(circuits[0])
 
 
@@ -53,12 +61,17 @@ def loss(params: jax.Array) -> jax.Array:
     return jnp.mean((params[0] + mean - WINDOW[1]) ** 2)
 
 
+@cache
+def slopes() -> np.ndarray:
+    return np.asarray(quick_jit(jax.grad(loss))(PARAMS))
+
+
 @pytest.mark.parametrize(
     "name", ["shift", "random shifts, few circuits", "random shifts, single shots"]
 )
 def test_unbiased_rules_have_the_gradient_as_their_mean(name: str) -> None:
-    found, shots, _ = estimates(name, budget=3000.0, repeats=3000)
-    z = (found.mean(0) - jax.grad(loss)(PARAMS)) / (found.std(0) / math.sqrt(len(found)))
+    found, shots, _ = estimates(name, budget=3000.0)
+    z = (found.mean(0) - slopes()) / (found.std(0) / math.sqrt(len(found)))
     assert np.max(np.abs(z)) < 4.5
     assert 0.9 * 3000 < shots <= 3000
 
@@ -68,39 +81,40 @@ def test_costs_are_those_of_the_circuits() -> None:
     expected = {"shift": 41, "truncated shift": 31, "random shifts, few circuits": 11}
     expected |= {"central, h = 0.3": 11, "SPSA, c = 0.2": 11}
     for name, circuits in expected.items():
-        _, shots, found = estimates(name, budget=1000.0, repeats=1)
+        _, shots, found = estimates(name, budget=1000.0)
         assert found == circuits
         assert shots == circuits * (1000 // circuits)
-    _, _, singles = estimates("random shifts, single shots", budget=22.0, repeats=1)
+    _, _, singles = estimates("random shifts, single shots", budget=22.0)
     assert singles == pytest.approx(1 + 40 * (1 - math.exp(-20 / 40)))
 
 
 def test_the_exact_lane_has_no_noise() -> None:
-    found, _, _ = estimates("exact gradient", budget=41.0, repeats=2)
-    np.testing.assert_allclose(found, np.tile(jax.grad(loss)(PARAMS), (2, 1)), atol=1e-9)
+    found, _, _ = estimates("exact gradient", budget=41.0)
+    np.testing.assert_allclose(found, np.tile(slopes(), (REPEATS, 1)), atol=1e-9)
 
 
 def test_single_shots_have_the_variance_of_drawing_one_occurrence() -> None:
     """At equal shots: at least the variance of shift, by what the random choice adds."""
-    single, _, _ = estimates("random shifts, single shots", 3000.0, 3000)
-    shift, _, _ = estimates("shift", 3000.0, 3000)
+    single, _, _ = estimates("random shifts, single shots", 3000.0)
+    shift, _, _ = estimates("shift", 3000.0)
     assert 1.0 < single[:, 1:].var(0).sum() / shift[:, 1:].var(0).sum() < 1.6
 
 
 def test_a_central_difference_is_that_of_the_outputs() -> None:
-    found, _, _ = estimates("central, h = 0.3", budget=1e14, repeats=2)
-    eye = 0.3 * jnp.eye(6)[1:]
+    found, _, _ = estimates("central, h = 0.3", budget=1e14)
 
+    @quick_jit
     def outputs(params: jax.Array) -> jax.Array:
         return MODEL.moments(MODEL.steps(MODEL.nodes(params[1:]), WINDOW[0])).mean
 
-    move = (jax.vmap(outputs)(PARAMS + eye) - jax.vmap(outputs)(PARAMS - eye)) / 0.6
+    eye = 0.3 * jnp.eye(6)
+    moves = [(outputs(PARAMS + move) - outputs(PARAMS - move)) / 0.6 for move in eye[1:]]
     slope = PARAMS[0] + outputs(PARAMS) - WINDOW[1]  # 2 / W = 1
-    np.testing.assert_allclose(found[0, 1:], move @ slope, atol=1e-5)
+    np.testing.assert_allclose(found[0, 1:], jnp.stack(moves) @ slope, atol=1e-5)
 
 
 def test_a_tiny_step_drowns_in_shot_noise() -> None:
-    found, _, _ = estimates("central, h = 1e-7", budget=1100.0, repeats=50)
+    found, _, _ = estimates("central, h = 1e-7", budget=1100.0)
     assert np.all(found[:, 1:].std(0) > 1e4)
 
 

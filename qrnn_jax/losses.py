@@ -180,8 +180,8 @@ def cross_entropy_jackknife(outputs: ArrayLike, labels: ArrayLike, shots: int) -
     times. The value is the mean of J[-log p]; the slope, of its own, is J[-1/p]: the derivative of
     a bias-corrected value is not the bias-corrected derivative. What remains is of order 1 / S^2.
 
-    A label seen less than half a time counts as half a time. Both corrections cost variance where p S is
-    small; `brier` needs none.
+    A label seen less than half a time counts as half a time. Both corrections cost variance where
+    p S is small; `brier` needs none.
 
     Arguments:
         outputs: y in [-1, 1], averages of +-1 over `shots` repetitions, any shape.

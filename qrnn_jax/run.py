@@ -257,7 +257,7 @@ def _run_controlled(
     if loop.covariance is None:
         return Result(loop.reads, lax.stop_gradient(loop.state), None, None)
     variance = jnp.diagonal(lax.stop_gradient(loop.covariance), axis1=1, axis2=2)
-    return Result(loop.reads, None, jnp.sqrt(variance), None)
+    return Result(loop.reads, None, _root(variance), None)
 
 
 def _start(
@@ -328,7 +328,12 @@ def _simulate(
     frozen = lax.stop_gradient(reads)
     slopes = jax.vmap(jax.jacfwd(to_outputs))(frozen)  # (T, outputs, M)
     variance = jnp.einsum("toi,tij,toj->to", slopes, rest, slopes)
-    return Result(outputs, None, lax.stop_gradient(jnp.sqrt(variance)), None)
+    return Result(outputs, None, lax.stop_gradient(_root(variance)), None)
+
+
+def _root(variance: Array) -> Array:
+    """The standard error; where all outcomes agree, rounding may leave less than 0."""
+    return jnp.sqrt(jnp.maximum(variance, 0))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -46,7 +46,7 @@ def marginal_estimate(
     second = jnp.einsum("to,oi,oj->tij", share, values, values)
     covariance = (second - mean[:, :, None] * mean[:, None, :]) / (shots - 1)
     projected = jnp.einsum("pti,tij,ptj->p", directions, covariance, directions)
-    return Estimate(mean, covariance, projected)
+    return Estimate(mean, covariance, jnp.maximum(projected, 0))  # rounding may leave less
 
 
 def marginal_moments(chances: Array, group: Group) -> tuple[Array, Array]:

@@ -227,8 +227,6 @@ def _moments(cell: qj.AbstractCell, rule: qj.ParameterShift, shots: int) -> Call
 
 
 def _checks(series: dict[str, Any]) -> tuple[Check, ...]:
-    at = {row["factor"]: row for row in series["levels"]}
-    ratio = at[1]["relative"] / at[0]["relative"]
     worst = max(row["error"] for row in series["exact"])
     closed = max(row["closed"] for row in series["gates"])
     exact = [
@@ -252,21 +250,26 @@ def _checks(series: dict[str, Any]) -> tuple[Check, ...]:
                   -1.1 * row["turn"], -0.9 * row["turn"], "prediction", SOURCE),
         )
     ]  # fmt: skip
+    return (*exact, *gates, *turned, *_usefulness(series))
+
+
+def _usefulness(series: dict[str, Any]) -> tuple[Check, ...]:
+    """What the notes expected of the pilot under "laboratory" noise."""
+    at = {row["factor"]: row for row in series["levels"]}
+    ratios = {name: at[1][name] / at[0][name] for name in ("relative", "gradient", "sigma")}
     pilot = [
         Check(f"relative error at 1e5 shots, {name}", at[factor]["relative"],
               0.7 * wanted, 1.3 * wanted, "prediction", SOURCE)
         for (factor, wanted), name in zip(PILOT.items(), ("ideal", "laboratory noise"))
     ]  # fmt: skip
     return (
-        *exact,
-        *gates,
-        *turned,
         *pilot,
-        Check("relative error, noisy over ideal", ratio, 1.0, 1.4, "prediction", SOURCE),
-        Check("r.m.s. gradient, noisy over ideal", at[1]["gradient"] / at[0]["gradient"],
-              high=1.0, kind="prediction", source=SOURCE),
-        Check("spread of a shot, noisy over ideal", at[1]["sigma"] / at[0]["sigma"],
-              low=1.0, kind="prediction", source=SOURCE),
+        Check("relative error, noisy over ideal", ratios["relative"], 1.0, 1.4, "prediction",
+              SOURCE),
+        Check("r.m.s. gradient, noisy over ideal", ratios["gradient"], None, 1.0, "prediction",
+              SOURCE),
+        Check("spread of a shot, noisy over ideal", ratios["sigma"], 1.0, None, "prediction",
+              SOURCE),
     )  # fmt: skip
 
 

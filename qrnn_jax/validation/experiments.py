@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .device_noise import EXPERIMENT as DEVICE_NOISE
 from .equal_budget import EXPERIMENT as EQUAL_BUDGET
 from .exactness import EXPERIMENT as EXACTNESS
 from .experiment import Experiment
+from .feed_forward import EXPERIMENT as FEED_FORWARD
+from .loss_bias import EXPERIMENT as LOSS_BIAS
+from .post_selection import EXPERIMENT as POST_SELECTION
 from .sequence_length import EXPERIMENT as SEQUENCE_LENGTH
 from .silent_failures import EXPERIMENT as SILENT_FAILURES
 from .slopes import EXPERIMENT as SLOPES
@@ -17,6 +21,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     SLOPES,
     SEQUENCE_LENGTH,
     EQUAL_BUDGET,
+    DEVICE_NOISE,
+    FEED_FORWARD,
+    POST_SELECTION,
+    LOSS_BIAS,
 )
 
 

@@ -115,7 +115,7 @@ class OutcomeModel:
     def values(self) -> np.ndarray:
         """What the recorded +-1 is on average, for every basis state of the wires read."""
         circuit = self.cell.circuit
-        values = np.ones(1)
+        values: Any = np.ones(1)
         for wire in range(circuit.wires - len(circuit.memory_wires)):
             p01, p10 = circuit.readout_errors.get(wire, (0.0, 0.0))
             values = np.kron(values, [1 - 2 * p01, 2 * p10 - 1])
@@ -191,7 +191,7 @@ class OutcomeModel:
         states = self._states(maps)
         times = jnp.arange(len(maps))
         age = times - times[:, None]
-        kept = jnp.where((age >= 0) & (age < horizon), slopes, 0)  # (T, T), [shifted, outcome]
+        kept = jnp.where(age < horizon, slopes, 0)  # (T, T), [shifted, outcome]
         alpha, beta = jax.vmap(partial(_futures, maps))(kept, times)
         state, signed = jnp.einsum("rtaij,tj->arti", moved, states)
         mean = jnp.einsum("rti,ti->rt", state, alpha) + slopes * signed[..., 0]
@@ -221,8 +221,9 @@ class OutcomeModel:
             start = jnp.zeros((read, kept, read, kept), self.dtype).at[0, :, 0].set(word)
             start = start.reshape(read * kept, -1)
             nothing = jnp.zeros(0, row.dtype)
-            found = qj.simulate(self.unread, nothing, row[None], carry=start, engine=engine).carry
-            blocks = jnp.einsum("eiej->eij", found.reshape(read, kept, read, kept))
+            found = qj.simulate(self.unread, nothing, row[None], carry=start, engine=engine)
+            state = jnp.reshape(found.carry, (read, kept, read, kept))  # type: ignore[arg-type]
+            blocks = jnp.einsum("eiej->eij", state)
             weights = jnp.stack([jnp.ones(read), jnp.asarray(self.values)]).astype(self.dtype)
             return jnp.einsum("ae,eij,dji->ad", weights, blocks, words).real / kept
 

@@ -65,7 +65,7 @@ def reflex_cell() -> qj.FeedbackCell:
         'bits'
     """
     operations = (
-        qj.RY(0, qj.Data(0)), qj.RZ(1, qj.Data(1)), qj.RXX(0, 1, COUPLING), qj.RY(1, 0.5),
+        qj.RX(0, qj.Data(0)), qj.RZ(1, qj.Data(1)), qj.RXX(0, 1, COUPLING), qj.RY(1, 0.5),
         qj.Reset(0),
     )  # fmt: skip
     return qj.FeedbackCell(qj.CircuitCell(qj.Circuit(2, operations), (qj.Z(0),)), Reflex(), "bits")
@@ -106,7 +106,7 @@ def chances(params: Array, offsets: Array) -> Array:
         angles = tape(params, outcomes) + offsets
         state, found = jnp.zeros(4, complex).at[0].set(1), []
         for step in range(STEPS):
-            state = jnp.kron(_ry(angles[step, 0]), _rz(angles[step, 1])) @ state
+            state = jnp.kron(_rx(angles[step, 0]), _rz(angles[step, 1])) @ state
             state = jnp.cos(COUPLING / 2) * state - 1j * jnp.sin(COUPLING / 2) * (XX @ state)
             memory = jnp.kron(jnp.eye(2), _ry(jnp.asarray(0.5))) @ state
             seen = jnp.where(outcomes[step] > 0, memory[:2], memory[2:])
@@ -132,6 +132,11 @@ def mean_outcomes(params: Array) -> Array:
 def _ry(angle: Array) -> Array:
     c, s = jnp.cos(angle / 2), jnp.sin(angle / 2)
     return jnp.array([[c, -s], [s, c]]).astype(complex)
+
+
+def _rx(angle: Array) -> Array:
+    c, s = jnp.cos(angle / 2), jnp.sin(angle / 2)
+    return jnp.array([[c, -1j * s], [-1j * s, c]])
 
 
 def _rz(angle: Array) -> Array:

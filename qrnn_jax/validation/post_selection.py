@@ -273,8 +273,8 @@ def _conclusion(series: dict[str, Any]) -> str:
         f"{exact['error']:.1e}); applied to the ratio it gives {exact['naive']:.3f}, not "
         f"{exact['true']:.3f}. Errors grow with the chance of success p as "
         f"p^{_slope(series['spread'], 'output'):.2f} for the output and "
-        f"p^{_slope(series['spread'], 'gradient'):.2f} for the gradient (p <= {RARE}), whose bias is "
-        f"{biases[0]['exact']:.1%} at {biases[0]['shots']} shots and p = {RARE}. One "
+        f"p^{_slope(series['spread'], 'gradient'):.2f} for the gradient (p <= {RARE}), whose "
+        f"bias is {biases[0]['exact']:.1%} at {biases[0]['shots']} shots and p = {RARE}. One "
         f"post-selection of chance 1/2 at every step costs a factor "
         f"{series['decay']['factors'][-1]:.0f} in the standard error after {DECAY} steps: shots "
         "cannot buy that back."
@@ -283,7 +283,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Left: errors against the chance of success. Right: what repeated post-selection costs."""
-    from qrnn_jax.plots._picture import BLUE, GREY, RED, new_figure, set_title
+    from qrnn_jax.plots._picture import BLUE, GREY, RED, logarithmic, new_figure, set_title
 
     series = findings.series
     figure = new_figure(9.5, 3.9)
@@ -293,18 +293,21 @@ def draw(findings: Findings) -> Figure:
         label = f"{name}: {_slope(series['spread'], name):.2f}"
         left.plot(chances, [r[name] for r in series["spread"]], "o", color=colour, label=label)
         left.plot(chances, [r[f"{name} formula"] for r in series["spread"]], "-", color=colour)
-    left.set(xscale="log", yscale="log", xlabel="chance of success, p",
+    left.set(xscale="log", xlabel="chance of success, p",
              ylabel=f"RMSE at {SHOTS} shots per circuit")  # fmt: skip
     factors = series["decay"]["factors"]
     steps = np.arange(1, len(factors) + 1)
     right.plot(steps, 2 ** (steps / 2), "--", color=GREY, label="2^(T/2)")
     right.plot(steps, factors, "o", color=BLUE, label="found")
-    right.set(yscale="log", xlabel="steps, T", ylabel="factor on the standard error")
+    right.set(xlabel="steps, T", ylabel="factor on the standard error")
     right.set_title("post-selecting with chance 1/2 at every step", fontsize=10)
     left.set_title("drawn (dots) and first order (lines)", fontsize=10)
+    left.set_xticks(chances, [f"{chance:g}" for chance in chances], minor=False)
+    left.minorticks_off()
     for axes, title in ((left, "fitted exponent of p"), (right, None)):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.9", linewidth=0.6)
+        logarithmic(axes)
         axes.legend(fontsize=8, frameon=False, title=title, title_fontsize=8)
     set_title(figure, "Post-selection: the quotient rule is exact, its price is the survivors")
     return figure

@@ -27,6 +27,11 @@ class Setting(NamedTuple):
     shots: int | None
     step: float | None
 
+    @property
+    def real(self) -> Any:
+        """The real number type."""
+        return jnp.float64 if self.dtype == jnp.complex128 else jnp.float32
+
 
 SETTINGS = (
     Setting("exact, float64", jnp.complex128, None, None),
@@ -83,35 +88,38 @@ def bfgs(
     from scipy.optimize import minimize
 
     root, number = jax.random.key(seed), count()
-    real = jnp.float64 if setting.dtype == jnp.complex128 else jnp.float32
-    inputs, targets = (jnp.asarray(part, real) for part in data)
+    shots = float(setting.shots or np.inf)
+    inputs, targets = (jnp.asarray(part, setting.real) for part in data)
 
     def value(params: np.ndarray) -> float:
-        key = jax.random.fold_in(root, next(number)) if setting.shots else None
-        return float(_loss(model, setting.shots, jnp.asarray(params, real), inputs, targets, key))
+        key, here = jax.random.fold_in(root, next(number)), jnp.asarray(params, setting.real)
+        return float(window_loss(model, here, inputs, targets, shots, key))
 
     options = {"maxiter": iterations} | ({"eps": setting.step} if setting.step else {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that precision is lost is what we look at
         found = minimize(value, start, method="BFGS", options=options)
-    shots = found.nfev * len(inputs) * (setting.shots or 0)
-    return Outcome(np.asarray(found.x), int(found.nit), int(found.nfev), shots)
+    spent = found.nfev * len(inputs) * (setting.shots or 0)
+    return Outcome(np.asarray(found.x), int(found.nit), int(found.nfev), spent)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _loss(
-    model: OutcomeModel,
-    shots: int | None,
-    params: Array,
-    inputs: Array,
-    targets: Array,
-    key: Array | None,
+@partial(jax.jit, static_argnums=0)
+def window_loss(
+    model: OutcomeModel, params: Array, inputs: Array, targets: Array, shots: Any, key: Array
 ) -> Array:
+    """The mean squared error on windows; `shots` may be infinite: then it is exact.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, qrnn_jax as qj
+        >>> from qrnn_jax.validation.gaussian_outputs import OutcomeModel
+        >>> from qrnn_jax.validation.scipy_training import window_loss
+        >>> model = OutcomeModel(qj.cells.Viqueira(1, 1, layers=1, uploads=0), scored=1)
+        >>> windows, key = (jnp.zeros((2, 3)), jnp.zeros((2, 1))), jax.random.key(0)
+        >>> float(window_loss(model, jnp.zeros(6), *windows, jnp.inf, key).round(5))  # y = 1
+        1.0
+    """
     nodes = model.nodes(params[1:])
     found = jax.vmap(lambda x: model.moments(model.steps(nodes, x)))(inputs)
-    outputs = found.mean
-    if key is not None:
-        outputs = jax.vmap(lambda one, own: one.draw(shots, own))(
-            found, jax.random.split(key, len(inputs))
-        )
+    keys = jax.random.split(key, len(inputs))
+    outputs = jax.vmap(lambda one, own: one.draw(shots, own))(found, keys)
     return jnp.mean((params[0] + outputs - targets) ** 2)

@@ -9,7 +9,6 @@ the first two moments stay exact, and sums over many circuits are near a Gaussia
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -107,9 +106,9 @@ class Course(NamedTuple):
         circuits: distinct ones run so far; they are new in every update.
     """
 
-    loss: np.ndarray
-    shots: np.ndarray
-    circuits: np.ndarray
+    loss: Any
+    shots: Any
+    circuits: Any
 
 
 def lanes_of(chosen: list[tuple[Rule, int, int, float]], size: int) -> Lanes:
@@ -129,16 +128,16 @@ def lanes_of(chosen: list[tuple[Rule, int, int, float]], size: int) -> Lanes:
         np.append(0.0, np.random.default_rng([seed, task]).uniform(0, 2 * np.pi, size))
         for seed, task in zip(seeds, tasks)
     ]
-    numbers = [[getattr(rule, name) for rule in found] for name in Lanes._fields[:4]]
-    root = jax.random.key(sum(seeds))
+    column = {name: [getattr(rule, name) for rule in found] for name in Rule._fields}
     return Lanes(
-        *map(jnp.asarray, numbers[:2]),
-        jnp.asarray(numbers[2], jnp.float32),
-        jnp.asarray(numbers[3]),
-        jnp.asarray(tasks),
-        jnp.asarray(starts, jnp.float32),
-        jnp.asarray(rates, jnp.float32),
-        jax.random.split(root, len(chosen)),
+        mode=jnp.asarray(column["mode"]),
+        horizon=jnp.asarray(column["horizon"]),
+        step=jnp.asarray(column["step"], jnp.float32),
+        together=jnp.asarray(column["together"]),
+        task=jnp.asarray(tasks),
+        params=jnp.asarray(starts, jnp.float32),
+        rate=jnp.asarray(rates, jnp.float32),
+        key=jax.random.split(jax.random.key(sum(seeds)), len(chosen)),
     )
 
 
@@ -159,9 +158,8 @@ def shot_schedule(first: float, total: float, updates: int) -> np.ndarray:
     return first * low**place
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def train(model: OutcomeModel, family: str, data: Data, shots: Array, lanes: Lanes) -> Course:
-    """Adam with each lane's rule.
+    """Adam with each lane's rule; compile it with model and family fixed.
 
     Arguments:
         model: of the cell.
@@ -234,7 +232,6 @@ def _shifted(
     angles = params[1:] + jnp.pi / 2 * signs[:, None] * jnp.tile(jnp.eye(size), (2, 1))
     nodes = jax.vmap(model.nodes)(jnp.concatenate([params[1:][None], angles.astype(params.dtype)]))
     maps = jax.vmap(model.steps, (0, None))(nodes, window[0])
-    # who runs, and how often
     total = 2 * size * steps
     reach = jnp.minimum(steps, model.scored + lane.horizon - 1)
     runs = jnp.where(lane.mode == FEW, 2 * size, 2 * size * reach)
@@ -245,25 +242,44 @@ def _shifted(
     slopes = _slopes(found, jnp.where(exact, 1e30, each), params, window[1], primal_key)
     padded = jnp.concatenate([jnp.zeros(steps - model.scored, slopes.dtype), slopes])
     mean, variance = model.shifted(maps[0], maps[1:], padded, lane.horizon)  # (2K, T)
-    half = signs[:, None] / 2
-    gradient = (half * mean).reshape(2, size, steps).sum((0, 2))
-    # all of them: independent noise
     noise = jax.random.normal(noise_key, mean.shape, mean.dtype)
-    full = (half * (mean + jnp.sqrt(variance / each) * noise)).reshape(2, size, steps).sum((0, 2))
-    # a few, drawn with replacement
     index = jax.random.randint(draw_key, (2 * size,), 0, total)
-    fresh = jnp.sqrt(variance.ravel()[index] / each) * noise.ravel()[: 2 * size]
-    values = (half * jnp.ones(steps, mean.dtype)).ravel()[index] * (mean.ravel()[index] + fresh)
-    few = jnp.zeros(size, mean.dtype).at[index // steps % size].add(values) * steps
-    # single shots: the second moment of one, for each weight
-    second = size * steps / 2 * (mean**2 + variance).reshape(2, size, steps).sum((0, 2))
-    spread = jnp.diag(second) - jnp.outer(gradient, gradient)
-    root = jnp.linalg.cholesky(spread + 1e-6 * jnp.max(second) * jnp.eye(size, dtype=mean.dtype))
-    single = gradient + root @ noise[:size, 0] / jnp.sqrt(singles)
-    chosen = jnp.stack([full, few, single, gradient])[lane.mode]
+    drawn = jnp.stack(
+        [
+            _all(mean + jnp.sqrt(variance / each) * noise),
+            _few(mean, variance / each, noise, index),
+            _single(mean, variance, noise, singles),
+            _all(mean),
+        ]
+    )[lane.mode]
     distinct = jnp.where(lane.mode == SINGLE, total * (1 - jnp.exp(-singles / total)), runs)
     spent = jnp.where(lane.mode == SINGLE, singles + each, each * (runs + 1))
-    return jnp.append(jnp.sum(slopes), chosen), (spent, distinct + 1)
+    return jnp.append(jnp.sum(slopes), drawn), (spent, distinct + 1)
+
+
+def _all(values: Array) -> Array:
+    """The shift rule (K,) from all runs (2K, T): half of plus minus minus, summed over steps."""
+    plus, minus = jnp.split(values, 2)
+    return jnp.sum(plus - minus, axis=1) / 2
+
+
+def _few(mean: Array, variance: Array, noise: Array, index: Array) -> Array:
+    """The same sum (K,) from 2K runs drawn with replacement, each with shots of its own."""
+    (double, steps), count = mean.shape, len(index)
+    size, row = double // 2, index // steps
+    values = mean.ravel()[index] + jnp.sqrt(variance.ravel()[index]) * noise.ravel()[:count]
+    signed = jnp.where(row < size, values, -values) / 2
+    return jnp.zeros(size, mean.dtype).at[row % size].add(signed) * (mean.size / count)
+
+
+def _single(mean: Array, variance: Array, noise: Array, shots: Any) -> Array:
+    """The same sum (K,) from single shots of random runs: E[g g^T] of one shot is diagonal."""
+    gradient, size = _all(mean), len(mean) // 2
+    plus, minus = jnp.split(mean**2 + variance, 2)
+    second = mean.size / 4 * jnp.sum(plus + minus, axis=1)
+    ridge = 1e-6 * jnp.max(second) * jnp.eye(size, dtype=mean.dtype)
+    root = jnp.linalg.cholesky(jnp.diag(second) - jnp.outer(gradient, gradient) + ridge)
+    return gradient + root @ noise[:size, 0] / jnp.sqrt(shots)
 
 
 def _moved(
@@ -293,7 +309,10 @@ def _moved(
     variance = jnp.einsum("s,rst,t->r", slopes, found.covariance[1:], slopes)
     noise = jax.random.normal(noise_key, (runs,), dtype)
     values = found.mean[1:] @ slopes + jnp.sqrt(jnp.maximum(variance, 0) / each) * noise
-    return jnp.append(jnp.sum(slopes), table @ values / step), (each * (runs + 1.0), runs + 1.0)
+    return jnp.append(jnp.sum(slopes), table @ values / step), (
+        each * (runs + 1.0),
+        jnp.asarray(runs + 1.0),
+    )
 
 
 def _pilot(model: OutcomeModel, params: Array, xs: Array, key: Array) -> Array:

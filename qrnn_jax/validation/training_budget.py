@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ import qrnn_jax as qj
 from .experiment import Experiment, Findings, Progress, Settings
 from .gaussian_agreement import gaussian_agreement
 from .gaussian_outputs import OutcomeModel
-from .scipy_training import SETTINGS, bfgs, has_scipy
-from .shot_training import Course, Data, Rule, lanes_of, rules, shot_schedule, test_loss, train
+from .quick_jit import quick_jit
+from .scipy_training import SETTINGS, Setting, bfgs, has_scipy, window_loss
+from .shot_training import Course, Data, Rule, lanes_of, rules, shot_schedule, train
 from .training_page import checks_of, conclusion_of, draw, tables_of
 from .training_windows import TASKS, training_windows
 
@@ -37,6 +39,7 @@ class Size(NamedTuple):
         uploads: of the cell.
         repeats: sampled gradients that validate the Gaussian.
         bfgs: T, seeds and iterations.
+        compile: `jax.jit`, or `quick_jit` where compiling takes longer than running.
     """
 
     cases: tuple[tuple[int, bool], ...]
@@ -47,6 +50,7 @@ class Size(NamedTuple):
     uploads: int
     repeats: int
     bfgs: tuple[int, int, int]
+    compile: Callable[[Any], Any] = jax.jit
 
     @property
     def budgets(self) -> tuple[float, ...]:
@@ -54,10 +58,10 @@ class Size(NamedTuple):
         return tuple(b for b in (1e4, 1e5, 1e6, 1e7) if b <= self.total)
 
 
-QUICK = Size(((4, False),), 2, (0.03, 0.1), 1e5, 6, 0, 60, (4, 1, 5))
+QUICK = Size(((4, False),), 2, (0.03, 0.1), 1e5, 6, 0, 60, (4, 1, 5), quick_jit)
 FULL = Size(
     ((4, False), (8, False), (16, False), (8, True), (16, True)),
-    10, (0.01, 0.02, 0.05, 0.1, 0.2), 1e7, 24, 1, 400, (16, 5, 40),
+    10, (0.03, 0.1), 1e7, 24, 1, 400, (16, 5, 40),
 )  # fmt: skip
 
 
@@ -89,7 +93,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
     size = FULL if settings.full else QUICK
     progress(0.0, "sampled gradients beside the Gaussian")
     agreement = gaussian_agreement(training_cell(size.uploads, True), size.repeats, settings.seed)
-    cases = []
+    cases: list[dict[str, Any]] = []
     for place, (steps, noisy) in enumerate(size.cases):
         words = f"T = {steps}, {'noisy' if noisy else 'ideal'}"
         rates = next((case["rates"] for case in cases if case["steps"] == steps), None)
@@ -128,9 +132,11 @@ def _case(
     chosen, rows = dict(rates or {}), []
     for family in ("occurrence", "whole"):
         own = [rule for rule in rules(steps) if rule.family == family]
+        program = size.compile(partial(train, model, family))
+        play = partial(_course, program, model, data, schedule)
         if rates is None:
             report(f"learning rates, {family}")
-            chosen |= _tuned(size, model, data, schedule, own, seed)
+            chosen |= _tuned(size, play, own, seed)
         report(f"training, {family}")
         lanes = [
             (rule, task, seed + number, chosen[rule.name])
@@ -138,18 +144,18 @@ def _case(
             for task in range(len(TASKS))
             for number in range(size.seeds)
         ]
-        course = _course(model, data, schedule, lanes)
+        course = play(lanes)
         rows += _rows(size, course, own, chosen)
     return {"steps": steps, "noisy": noisy, "rates": chosen, "rows": rows}
 
 
-def _course(model: OutcomeModel, data: Data, schedule: Array, lanes: list) -> Course:
-    found = train(model, lanes[0][0].family, data, schedule, lanes_of(lanes, model.size))
+def _course(program: Any, model: OutcomeModel, data: Data, schedule: Array, lanes: list) -> Course:
+    found = program(data, schedule, lanes_of(lanes, model.size))
     return Course(*map(np.asarray, found))
 
 
 def _tuned(
-    size: Size, model: OutcomeModel, data: Data, schedule: Array, own: list[Rule], seed: int
+    size: Size, play: Callable[[list], Course], own: list[Rule], seed: int
 ) -> dict[str, float]:
     """The rate of least mean log loss over tasks, separate seeds and all looks at it."""
     each = size.seeds // len(size.rates)
@@ -160,7 +166,7 @@ def _tuned(
         for rate in size.rates
         for number in range(each)
     ]
-    course = _course(model, data, schedule, lanes)
+    course = play(lanes)
     scores = np.log(course.loss).reshape(-1, len(own), len(TASKS), len(size.rates), each)
     best = np.argmin(scores.mean(axis=(0, 2, 4)), axis=-1)
     return {rule.name: size.rates[place] for rule, place in zip(own, best)}
@@ -203,24 +209,25 @@ def _bfgs_rows(size: Size, seed: int) -> list[dict[str, Any]] | None:
     rows = []
     for number, task in enumerate(TASKS):
         train_part, test_part = (
-            [np.asarray(part[number, half]) for part in data] for half in (0, 1)
+            (np.asarray(data.inputs[number, half]), np.asarray(data.targets[number, half]))
+            for half in (0, 1)
         )
         for setting in SETTINGS:
             model = OutcomeModel(
                 training_cell(size.uploads, False), scored_steps(steps), setting.dtype
             )
-            ends, first = [], []
+            ends, first, last = [], [], []
             for own in range(seeds):
-                start = np.asarray(
-                    lanes_of([(rules(steps)[0], number, seed + own, 0.1)], model.size).params[0]
-                )
+                lane = lanes_of([(rules(steps)[0], number, seed + own, 0.1)], model.size)
+                start = np.asarray(lane.params[0], np.float64)  # SciPy computes in its type
                 ends.append(bfgs(model, setting, train_part, start, seed + own, iterations))
-                first.append(_loss(model, start, test_part))
+                first.append(_test(model, setting, start, test_part))
+                last.append(_test(model, setting, ends[-1].params, test_part))
             rows.append({
                 "task": task,
                 "setting": setting.name,
                 "first": float(np.median(first)),
-                "last": float(np.median([_loss(model, end.params, test_part) for end in ends])),
+                "last": float(np.median(last)),
                 "iterations": float(np.median([end.iterations for end in ends])),
                 "evaluations": float(np.median([end.evaluations for end in ends])),
                 "shots": float(np.median([end.shots for end in ends])),
@@ -229,14 +236,11 @@ def _bfgs_rows(size: Size, seed: int) -> list[dict[str, Any]] | None:
     return rows
 
 
-@partial(jax.jit, static_argnums=0)
-def _test(model: OutcomeModel, params: Array, xs: Array, ys: Array) -> Array:
-    return test_loss(model, params, xs, ys)
-
-
-def _loss(model: OutcomeModel, params: np.ndarray, part: Any) -> float:
-    real = jnp.float64 if model.dtype == jnp.complex128 else jnp.float32
-    return float(_test(model, *(jnp.asarray(array, real) for array in (params, *part))))
+def _test(model: OutcomeModel, setting: Setting, params: np.ndarray, part: Any) -> float:
+    """The exact loss on test windows over the variance of their targets."""
+    arrays = (jnp.asarray(array, setting.real) for array in (params, *part))
+    exact = window_loss(model, *arrays, float(np.inf), jax.random.key(0))
+    return float(exact) / float(np.var(part[1]))
 
 
 EXPERIMENT = Experiment(

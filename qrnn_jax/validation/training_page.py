@@ -50,6 +50,12 @@ def leaders(case: dict[str, Any]) -> list[list[str]]:
     """Per budget, the rules whose paired log loss is within two standard errors of the least.
 
     The first one is the leader; the exact gradient takes no part.
+
+    Example:
+        >>> from qrnn_jax.validation.training_page import leaders
+        >>> rows = [{"rule": "a", "seeds": [[0.1, 0.2]]}, {"rule": "b", "seeds": [[0.2, 0.4]]}]
+        >>> leaders({"rows": rows})
+        [['a']]
     """
     found = {name: scores(case, name) for name in _names(case) if name != EXACT}
     lists = []
@@ -94,7 +100,7 @@ def _case_checks(case: dict[str, Any], budgets: list[float]) -> list[Check]:
         _expect(f"{where}: best perturbing over best unbiased rule, at the end",
                 _best(case, PERTURBING, last) / _best(case, (SHIFT, SINGLE, FEW), last), low=1.0),
     ]  # fmt: skip
-    if case["steps"] == 4:
+    if case["steps"] in (4, 8):
         rivals = [name for name in _names(case) if name not in (EXACT, SHIFT)]
         worst = min(_best(case, rivals, i) / _best(case, (SHIFT,), i) for i in range(last + 1))
         checks.append(
@@ -190,26 +196,30 @@ def _leader_table(found: dict[str, Any]) -> Table:
 def _circuit_table(found: dict[str, Any]) -> Table:
     rows = []
     for case in found["cases"]:
-        for name in _names(case):
-            mine = [row for row in case["rows"] if row["rule"] == name and name != EXACT]
-            if mine:
-                values = [_at_circuits(mine, most) for most in CIRCUITS]
-                rows.append((_where(case), name, *values))
+        columns = [_per_circuit(case, most) for most in CIRCUITS]
+        rows += [(_where(case), name, *(round(c[name], 3) for c in columns)) for name in columns[0]]
     header = ("case", "rule", *(f"{most:.0e}" for most in CIRCUITS))
     note = (
-        "Geometric mean over tasks of the median loss once so many distinct circuits were run; "
-        "'-' where training ended with fewer."
+        "Geometric mean over tasks of the median loss when so many distinct circuits were run, or "
+        "at the end of training where that took fewer."
     )
     return Table("Loss at equal numbers of distinct circuits", header, tuple(rows), note)
 
 
-def _at_circuits(rows: list[dict[str, Any]], most: float) -> float | str:
-    if rows[0]["circuits"][-1] < most:
-        return "-"
+def _at_circuits(rows: list[dict[str, Any]], most: float) -> float:
     logs = [
         np.log(row["median"][int(np.sum(np.array(row["circuits"]) <= most)) - 1]) for row in rows
     ]
-    return round(float(np.exp(np.mean(logs))), 3)
+    return float(np.exp(np.mean(logs)))
+
+
+def _per_circuit(case: dict[str, Any], most: float) -> dict[str, float]:
+    """Rule -> loss once so many circuits were run, the exact gradient left out."""
+    names = [name for name in _names(case) if name != EXACT]
+    return {
+        name: _at_circuits([row for row in case["rows"] if row["rule"] == name], most)
+        for name in names
+    }
 
 
 def _bfgs_table(rows: list[dict[str, Any]]) -> Table:
@@ -236,8 +246,14 @@ def conclusion_of(found: dict[str, Any]) -> str:
         tied = f" (tied with {', '.join(last[1:])})" if last[1:] else ""
         lead.append(f"{_where(case)}: {first} at {early} shots, {last[0]}{tied} at {late}")
     stuck = min(float(np.exp(scores(case, DEFAULT)[-1].mean())) for case in found["cases"])
-    words = f"At equal shots the least loss has, {'; '.join(lead)}. "
-    words += f"A step of 1e-7 ends at {stuck:.2f} at best, where predicting the mean scores 1. "
+    words = f"At equal shots these rules lead. {'; '.join(lead)}. "
+    frugal = [_per_circuit(case, 1e4) for case in found["cases"]]
+    thrifty = dict.fromkeys(min(losses, key=losses.__getitem__) for losses in frugal)
+    words += f"Per distinct circuit, at 1e4 of them, {' or '.join(thrifty)} leads. "
+    words += (
+        f"A step of 1e-7 ends at {stuck:.2f} at best, where predicting the mean scores 1: only the "
+        "output's bias, which needs no circuits, is trained. "
+    )
     missed = [check.name for check in checks_of(found) if not check.passed]
     predictions = sum(check.kind == "prediction" for check in checks_of(found))
     words += f"Of {predictions} expectations {len(missed)} do not hold. "

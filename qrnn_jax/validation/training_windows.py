@@ -8,7 +8,7 @@ import numpy as np
 
 import qrnn_jax as qj
 
-PERIOD = 10.3  # of the sine, in steps; no multiple of it is a window
+PERIOD = np.sqrt(107)  # of the sine, in steps: irrational, so that no window comes twice
 WINDOWS = 40  # to train, and as many to test
 TASKS = ("sine", "NARMA-5")
 

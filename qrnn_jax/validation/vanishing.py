@@ -242,10 +242,10 @@ def _conclusion(found: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Three panels: shared weights and the first input against T, shared weights against width."""
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots._picture import logarithmic, new_figure, set_title
 
     series = findings.series
-    figure = new_figure(12, 4.8)
+    figure = new_figure(12, 5.6)
     panels = figure.subplots(1, 3)
     for index, row in enumerate(series["lengths"]):
         style = _style(index, "+" in row["cell"])
@@ -261,12 +261,13 @@ def draw(findings: Findings) -> Figure:
     legends = (None, "factor per step", "factor per wire")
     for axes, title, legend in zip(panels, titles, legends):
         axes.set_title(title, fontsize=10)
-        axes.set_yscale("log")
+        logarithmic(axes)
         axes.set_xlabel("steps T" if axes is not panels[2] else "wires n")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.9", linewidth=0.6)
         if legend:
-            axes.legend(fontsize=6.5, frameon=False, title=legend, title_fontsize=7)
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 2}
+            axes.legend(fontsize=7.5, frameon=False, title=legend, title_fontsize=8, **below)
     panels[2].set_xticks(series["widths"][0]["wires"])
     set_title(figure, "Where gradients vanish: exact derivatives at random parameters and inputs")
     return figure

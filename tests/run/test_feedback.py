@@ -202,11 +202,11 @@ def test_bits_fed_back_agree_with_the_sum_over_histories(enumerated: Any) -> Non
     assert np.abs(slopes).min() > 1e-4  # each parameter matters
 
     def one(key: jax.Array) -> tuple[jax.Array, ...]:
-        found = qj.estimate_gradient(linear, BITS, params, XS[:3], shots=300, key=key)
+        found = qj.estimate_gradient(linear, BITS, params, XS[:3], shots=200, key=key)
         return found.value, ravel_pytree(found.gradient)[0], ravel_pytree(found.stderr)[0]
 
     keys = jax.random.split(jax.random.key(6), 60)
-    values, gradients, errors = map(np.asarray, jax.jit(lambda k: jax.lax.map(one, k))(keys))
+    values, gradients, errors = map(np.asarray, quick_jit(lambda k: jax.lax.map(one, k))(keys))
     spread = values.std(ddof=1) / np.sqrt(len(values))
     assert abs(values.mean() - mean) < 4 * spread
     off = gradients.mean(axis=0) - slopes

@@ -23,7 +23,7 @@ def circuit(turned: qj.Slot) -> qj.Circuit:
             qj.CRY(0, 2, 2.4),
             qj.RY(2, 0.25),
             qj.RZZ(1, 2, qj.Weight(2)),
-            qj.AmplitudeDamping(1, 0.05),
+            qj.AmplitudeDamping(1, 0.3),
             qj.Postselect(2, 1),
             qj.CNOT(0, 1),
             qj.RX(1, 0.4),
@@ -37,6 +37,7 @@ CELL = qj.CircuitCell(circuit(qj.Weight(3)), (qj.Z(0),))
 WEIGHTS = jnp.array([0.4, 0.5, -0.8, 0.2])
 XS = jnp.array([[0.3], [-0.9], [1.4], [0.2]])
 LIKELY = WEIGHTS.at[3].set(2.0)  # more runs survive
+WIDE = qj.CircuitCell(circuit(qj.Weight(3)), (qj.X(0),))  # a read that is not almost certain
 RULES = [qj.ParameterShift(), qj.ParameterShift(route="shared")]
 quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
@@ -139,10 +140,10 @@ def test_two_hundred_steps_stay_finite_in_float32() -> None:
     ids=["joint", "trajectories", "prefixes"],
 )
 def test_averages_over_the_survivors_are_honest(options: dict) -> None:
-    exact = qj.run(CELL, LIKELY, XS[:3])
+    exact = qj.run(WIDE, LIKELY, XS[:3])
 
     def one(key: jax.Array) -> jax.Array:
-        found = qj.simulate(CELL, LIKELY, XS[:3], shots=2000, key=key, **options)
+        found = qj.simulate(WIDE, LIKELY, XS[:3], shots=2000, key=key, **options)
         return (found.outputs - exact) / found.stderr
 
     scores = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(3), 40)))
@@ -152,23 +153,39 @@ def test_averages_over_the_survivors_are_honest(options: dict) -> None:
 
 def test_branch_expectations_agree_with_the_density_matrix() -> None:
     options = {"engine": qj.Trajectories(4000), "key": jax.random.key(5)}
-    found = qj.simulate(CELL, LIKELY, XS[:3], **options)
-    exact = qj.run(CELL, LIKELY, XS[:3])
+    found = qj.simulate(WIDE, LIKELY, XS[:3], **options)
+    exact = qj.run(WIDE, LIKELY, XS[:3])
     assert np.all(np.abs(found.outputs - exact) < 5 * found.stderr)
     assert np.all(found.stderr < 0.1)
 
 
+@pytest.mark.parametrize("prefixes", [False, True])
+def test_the_standard_error_is_zero_where_all_survivors_agree(prefixes: bool) -> None:
+    """Rounding in the variance of a ratio must not become the root of less than zero."""
+    operations = (qj.RY(0, 2.0), qj.CNOT(0, 1), qj.Postselect(1, 1), qj.Reset(0), qj.Reset(1))
+    sure = qj.CircuitCell(qj.Circuit(2, operations), (0.3 * qj.Z(0),))
+
+    def one(key: jax.Array) -> qj.Result:
+        options = {"shots": 37, "prefixes": prefixes, "key": key}
+        return qj.simulate(sure, jnp.zeros(0), jnp.zeros((2, 0)), **options)
+
+    found = quick_jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 20))
+    np.testing.assert_allclose(found.stderr, 0, atol=1e-7)
+    np.testing.assert_allclose(found.outputs, -0.3, atol=1e-12)
+
+
+@pytest.mark.slow
 def test_gradients_under_shots_state_their_error() -> None:
     """A ratio is biased to order 1 / (S p); with many survivors the scores are standard."""
 
     def total(outputs: jax.Array) -> jax.Array:
         return jnp.sum(outputs[:2])
 
-    truth = quick_jit(jax.grad(lambda w: total(qj.run(CELL, w, XS[:2]))))(LIKELY)
+    truth = quick_jit(jax.grad(lambda w: total(qj.run(WIDE, w, XS[:2]))))(LIKELY)
 
     def one(key: jax.Array) -> jax.Array:
         options = {"shots": 40_000, "prefixes": True, "key": key}
-        found = qj.estimate_gradient(total, CELL, LIKELY, XS[:2], **options)
+        found = qj.estimate_gradient(total, WIDE, LIKELY, XS[:2], **options)
         return (found.gradient - truth) / found.stderr
 
     many = quick_jit(lambda keys: jax.lax.map(one, keys))

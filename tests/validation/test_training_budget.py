@@ -1,7 +1,7 @@
 """E10: estimates of every rule, what they cost, the tasks, the page from a tiny run."""
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -131,7 +131,8 @@ def test_the_pilot_is_charged_and_lanes_start_alike() -> None:
     names = ("central, h = 0.3", "central, h by the law")
     lanes = lanes_of([(BY_NAME[name], 0, 0, 0.1) for name in names], MODEL.size)
     model = OutcomeModel(training_cell(0, True), SCORED)
-    course = train(model, "whole", data, jnp.full((2, 3), 1100.0, jnp.float32), lanes)
+    program = quick_jit(partial(train, model, "whole"))
+    course = program(data, jnp.full((2, 3), 1100.0, jnp.float32), lanes)
     np.testing.assert_allclose(course.shots[:, 0], [0, 3300, 6600])
     np.testing.assert_allclose(course.shots[:, 1], np.array([0, 3300, 6600]) + 4 * 5 * 100)
     assert course.loss[0, 0] == course.loss[0, 1]
@@ -162,9 +163,11 @@ def test_leaders_ties_are_paired() -> None:
 
 
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Findings:
-    size = Size(((STEPS, False),), 1, (0.1,), 2e4, 2, 0, 20, (STEPS, 1, 1))
+    size = Size(((STEPS, False),), 1, (0.1,), 2e4, 2, 0, 20, (STEPS, 1, 1), quick_jit)
     monkeypatch.setattr(training_budget, "QUICK", size)
     monkeypatch.setattr(training_budget, "EVERY", 2)
+    agreement = {"z": 1.0, "variance": 1.0, "repeats": 20}
+    monkeypatch.setattr(training_budget, "gaussian_agreement", lambda *arguments: agreement)
     found = EXPERIMENT.run(Settings(), lambda fraction, text: None)
     return Findings.from_json(found.to_json())
 

@@ -87,8 +87,8 @@ def test_the_shared_route_refuses_state_vectors() -> None:
 def test_the_shared_route_refuses_what_the_replays_refuse() -> None:
     circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.BitFlip(0, 0.1 * qj.Weight(1) + 0.2)))
     cell = qj.CircuitCell(circuit, (qj.Z(0),))
+    loss = loss_of(cell, RULES["shared"], qj.DensityMatrix())
     with pytest.raises(ValueError, match="must not differentiate a noise strength"):
-        loss = loss_of(cell, RULES["shared"], qj.DensityMatrix())
         jax.grad(loss)(jnp.array([0.3, 0.2]), jnp.zeros((2, 0)))
     with pytest.raises(ValueError, match="must be a rule that a device can follow"):
         qj.run(

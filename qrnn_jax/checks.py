@@ -110,15 +110,19 @@ def check_key(key: Array | None, needed: bool) -> None:
         )
 
 
-def check_survival(result: Any) -> Any:
-    """Refuse a post-selection that cannot succeed, where that is known."""
-    if isinstance(result.outputs, jax.core.Tracer):
-        return result
-    lost = ~np.isfinite(np.asarray(result.outputs)).all(axis=1)
+def check_survival(values: Array) -> None:
+    """Refuse a post-selection that cannot succeed, where that is known: its ratio is no number.
+
+    Arguments:
+        values: (T, outputs), or one number made of them.
+    """
+    if isinstance(values, jax.core.Tracer):
+        return
+    lost = ~np.isfinite(np.asarray(values))
     if lost.any():
-        step = int(np.argmax(lost))
+        where = f"at step {int(np.argmax(lost.any(axis=1)))}" if lost.ndim else "somewhere"
         raise ValueError(
-            f"A post-selection must be able to succeed, but at step {step} nothing survives; try "
-            "other parameters, more shots, or a `Measure` that keeps both outcomes."
+            f"A post-selection must be able to succeed, but {where} nothing survives (or a "
+            "parameter is no number); try other parameters, more shots, or a `Measure` that keeps "
+            "both outcomes."
         )
-    return result

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params
+from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, check_survival
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine
@@ -25,6 +25,7 @@ from qrnn_jax.gradients.estimator import (
     Point,
     Problem,
     play_all,
+    split_shots,
     tangent_at,
 )
 from qrnn_jax.gradients.perturbation import AbstractPerturbation
@@ -117,7 +118,10 @@ def estimate_gradient(
     expectations = expectations_for(cell, engine, shots, prefixes, xs.shape[0])
     rule = rule_for(expectations, xs.shape[0], gradient)
     check_key(key, expectations.shots is not None or rule.is_random)
-    return _estimate(loss, cell, expectations, rule, params, xs, key)
+    found = _estimate(loss, cell, expectations, rule, params, xs, key)
+    if cell.circuit.is_postselected:
+        check_survival(found.value)
+    return found
 
 
 def _controlled(
@@ -234,6 +238,11 @@ def _on_outputs(model: _Model, rule: AbstractEstimator, params: Any) -> Gradient
     directions = jnp.eye(len(flat), dtype=weights.dtype)
     slopes = jax.vmap(lambda e: jax.jvp(inputs, (flat,), (e.astype(flat.dtype),))[1])(directions)
     problem = Problem(model.cell.circuit, len(data), True, _depends(inputs, flat))
+    if not rule.count(problem):
+        raise ValueError(
+            "Argument `params` must set angles of the circuit to have a gradient with a standard "
+            "error, but sets none; try `jax.grad` of a loss on `run`."
+        )
     refusal = rule.problem_refusal(problem)
     if refusal:
         raise ValueError(refusal)
@@ -261,7 +270,8 @@ def _on_outputs(model: _Model, rule: AbstractEstimator, params: Any) -> Gradient
 def _run_variance(rule: AbstractEstimator, table: Array, values: Array, variances: Array) -> Array:
     """The variance of sum_r table[p, r] values[r], (P,)."""
     if rule.draws is None:
-        return table**2 @ variances
+        # a run of one repetition has no variance; it must not spoil weights that do not use it
+        return jnp.sum(jnp.where(table != 0, table**2 * variances, 0), axis=1)
     parts = (table * values).reshape(len(table), rule.draws, -1).sum(axis=2)
     variance = jnp.var(parts, axis=1, ddof=1) * rule.draws  # parts are added, not averaged
     return jnp.where(jnp.any(table != 0, axis=1), variance, jnp.nan)  # never drawn: unknown
@@ -289,23 +299,29 @@ def _primal_variance(
 
 def _on_loss(model: _Model, rule: AbstractPerturbation, params: Any) -> GradientEstimate:
     """The loss itself is perturbed, parameters as a whole."""
-    flat, unravel = ravel_pytree(params)
+    flat, unravel = ravel_pytree(model.prepare(params)[0])  # in the engine's type
     start = Start(key=model.key)
     offsets, table = rule.offsets(len(flat), flat.dtype, start.stream(RULE).key)
+    shares = None if model.expectations.shots is None else rule.split(len(flat), flat.dtype)
+    shots = None if shares is None else split_shots(shares, model.expectations.shots or 1)
 
     def one(offset: Array, own: Start) -> tuple[Array, Array]:
         moved, weights, data, begin = model.prepare(unravel(flat + offset))
-        tape, begin = spread(model.cell.circuit, weights, data), begin._replace(key=own.key)
-        begin = begin.stream(PRIMAL)
+        tape = spread(model.cell.circuit, weights, data)
+        begin = begin._replace(key=own.key, shots=own.shots).stream(PRIMAL)
         reads, _ = model.play(tape, begin, None)
         value, slope = jax.value_and_grad(model.loss_of, 1)(moved, reads)
         return value, model.play(tape, begin, slope[None])[1][0]
 
     value, _ = one(jnp.zeros_like(flat), start)
     runs = start.stream(RUNS)
-    values, variances = lax.map(
-        lambda index: one(offsets[index], runs.stream(index)), jnp.arange(len(offsets))
-    )
+
+    def perturbed(index: Array) -> tuple[Array, Array]:
+        own = runs.stream(index)._replace(shots=None if shots is None else shots[index])
+        return one(offsets[index], own)
+
+    size = min(len(offsets), rule.chunk or model.expectations.batch(len(model.xs)))
+    values, variances = lax.map(perturbed, jnp.arange(len(offsets)), batch_size=size)
     variance = _run_variance(rule, table, values, variances)
     return GradientEstimate(value, unravel(table @ values), unravel(jnp.sqrt(variance)))
 

@@ -19,7 +19,7 @@ from qrnn_jax.gradients import AbstractExpectations
 from qrnn_jax.gradients.base import Loop, Start
 
 _REPLAYS = 128  # exact replays run side by side
-_NUMBERS = 2**22  # random numbers that sampled replays may hold at a time
+_NUMBERS = 2**22  # numbers that sampled replays may hold at a time
 
 
 @final
@@ -117,9 +117,13 @@ class SampledExpectations(AbstractExpectations):
         return self.repetitions
 
     def batch(self, steps: int) -> int:
-        if all(isinstance(setting.source, AbstractPlan) for setting in self.settings):
-            return _REPLAYS
-        return max(1, min(_REPLAYS, _NUMBERS // (steps * self.repetitions)))
+        sources = [setting.source for setting in self.settings]
+        held = [
+            max(source.numbers, min(self.repetitions, source.width))
+            for source in sources
+            if isinstance(source, AbstractSampler)
+        ]
+        return max(1, min(_REPLAYS, _NUMBERS // (steps * max(held)))) if held else _REPLAYS
 
     def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
         del loop
@@ -138,6 +142,8 @@ class SampledExpectations(AbstractExpectations):
             directions: see `Estimate`; None for none.
         """
         shots = self.repetitions if start.shots is None else start.shots
+        if directions is not None:
+            directions = directions * self._parts(directions.shape[-1])
         total = None
         for index, setting in enumerate(self.settings):
             key = start.stream(index).key
@@ -145,7 +151,14 @@ class SampledExpectations(AbstractExpectations):
             found = self._one(setting, tape, key, shots, directions)
             total = found if total is None else Estimate(*map(jnp.add, total, found))
         assert total is not None
-        return total
+        parts = self._parts(total.mean.shape[-1])
+        mean, covariance = total.mean * parts, total.covariance * parts[:, None] * parts
+        return Estimate(mean, covariance, total.projected)
+
+    def _parts(self, reads: int) -> Array:
+        """What each setting counts for: reads add up, of the survival each gives an estimate."""
+        parts = jnp.ones(reads)
+        return parts.at[-1].divide(len(self.settings)) if self.sampled.is_postselected else parts
 
     def _one(
         self,

@@ -24,6 +24,7 @@ from qrnn_jax.expectations import Expectations, SampledExpectations
 from qrnn_jax.gradients import AbstractGradient, Backprop, ParameterShift
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import PRIMAL, Point, Problem, kept_reads
+from qrnn_jax.gradients.once import once
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import engine_for, expectations_for
 
@@ -37,13 +38,11 @@ class Loop(NamedTuple):
         reads: (T, M).
         covariance: (T, M, M), of the reads; None if exact.
         tape: (T, K), the angles that the controller chose.
-        state: the carried state; None where outcomes are drawn.
     """
 
     reads: Array
     covariance: Array | None
     tape: Array
-    state: Array | None
 
 
 def feedback_rule(gradient: AbstractGradient | None, sampled: bool) -> AbstractGradient:
@@ -80,8 +79,7 @@ def expectation_loop(
         key: a JAX key; None if exact.
     """
     model = expectations_for(cell.cell, engine, shots, shots is not None, len(xs))
-    chosen = engine_for(cell.cell, engine)
-    assert isinstance(chosen, AbstractExactEngine)
+    chosen = exact_engine(cell, engine)
     circuit, observables = observed(cell.circuit, cell.observables)
     plan = chosen.plan(circuit, observables)
     if isinstance(model, SampledExpectations):
@@ -90,6 +88,17 @@ def expectation_loop(
     if isinstance(rule, Backprop):
         return _closed(cell, plan, model, params, xs, key)
     return _shifted(cell, plan, model, rule, params, xs, key)
+
+
+def exact_engine(cell: FeedbackCell, engine: AbstractEngine | None) -> AbstractExactEngine:
+    """The engine that carries the state through the loop."""
+    chosen = engine_for(cell.cell, engine)
+    if not isinstance(chosen, AbstractExactEngine):
+        raise ValueError(
+            "Argument `engine` must be exact where expectation values are fed back, but is "
+            f'{chosen}; try `qj.DensityMatrix()`, or `feed="bits"`.'
+        )
+    return chosen
 
 
 def _closed(
@@ -109,8 +118,8 @@ def _closed(
         return (state, h), (reads, covariance, tape)
 
     first = (plan.open(plan.init()), controller.start(own))
-    (carry, _), (reads, covariance, tape) = lax.scan(step, first, (xs, jnp.arange(len(xs))))
-    return Loop(reads, covariance, tape, None if key is not None else plan.close(carry))
+    _, (reads, covariance, tape) = lax.scan(step, first, (xs, jnp.arange(len(xs))))
+    return Loop(reads, covariance, tape)
 
 
 def _draw(model: Quantum, found: Array, place: Any) -> tuple[Array, Array | None]:
@@ -158,13 +167,16 @@ def _shifted_backward(
     del plan
     params, xs, key, loop = kept
     problem = Problem(cell.circuit, len(xs), True, True)
+    refusal = rule.problem_refusal(problem)
+    if refusal:
+        raise ValueError(refusal)
     nothing = jnp.zeros(0, loop.tape.dtype)
     state = model.plan.init() if isinstance(model, Expectations) else None
     start, point = Start(state, key=key), Point(nothing, nothing, loop.tape)
     runs = kept_reads(rule, model, problem, point, start)  # (T rows, T, M)
     jacobian = _jacobian(problem, runs)
     _, pull = jax.vjp(lambda p, x: _surrogate(cell, jacobian, loop, p, x), params, xs)
-    return (*pull(cotangent.reads), None)
+    return (*once("A controlled circuit under `ParameterShift`", pull(cotangent.reads)), None)
 
 
 _shifted.defvjp(_shifted_forward, _shifted_backward)

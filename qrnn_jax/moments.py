@@ -15,7 +15,7 @@ from qrnn_jax.engines import AbstractExactEngine, AbstractPlan
 from qrnn_jax.engines.base import complex_dtype, real_dtype
 from qrnn_jax.engines.marginals import marginal_moments
 from qrnn_jax.expectations import Expectations, SampledExpectations
-from qrnn_jax.gradients import AbstractEstimator
+from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import (
     RULE,
@@ -33,7 +33,7 @@ class GradientMoments(NamedTuple):
     Arguments:
         mean: (Kw,), the expectation of the estimate; it differs from the gradient by the bias.
         variance: (Kw,), of the estimate.
-        circuits: number of distinct circuits.
+        circuits: number of distinct perturbed circuits, each in every measurement setting.
 
     Example:
         >>> import qrnn_jax as qj
@@ -110,15 +110,36 @@ def gradient_moments(
             "Argument `cell` must not post-select here, but does: its output is a ratio of two "
             "estimates; try `estimate_gradient`."
         )
+    refusal = gradient.sampled_refusal()
+    if refusal:
+        raise ValueError(refusal)
+    if isinstance(gradient, AbstractPerturbation) and gradient.on == "loss":
+        raise ValueError(
+            f"Argument `gradient` must act on outputs here, but is {gradient}; "
+            'try `on="outputs"`, or `estimate_gradient`.'
+        )
+    _check_place(cell, len(xs), step, read)
     check_key(key, gradient.is_random)
     model = expectations_for(cell, engine, shots, True, len(xs))
     assert isinstance(model, SampledExpectations)
     problem = Problem(cell.circuit, len(xs), True, False)
     refusal = gradient.problem_refusal(problem)
-    if refusal:
-        raise ValueError(refusal)
+    if refusal or not gradient.count(problem):
+        raise ValueError(
+            refusal or "Argument `cell` must have weights that set angles, but has none."
+        )
     mean, variance = _moments(cell, model, gradient, problem, params, xs, (step, read), key)
     return GradientMoments(mean, variance, gradient.count(problem))
+
+
+def _check_place(cell: AbstractCell, steps: int, step: int, read: int) -> None:
+    """Refuse a step or a read that is not there: an array would return its last entry."""
+    reads = sum(observable.outputs for observable in cell.observables)
+    for name, value, low, high in (("step", step, -steps, steps), ("read", read, 0, reads)):
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < high:
+            raise ValueError(
+                f"Argument `{name}` must be an integer from {low} to {high - 1}, but is {value!r}."
+            )
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 6))

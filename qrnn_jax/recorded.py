@@ -23,8 +23,10 @@ from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines.base import complex_dtype
 from qrnn_jax.engines.trajectories import TrajectorySampler
 from qrnn_jax.feedback import Loop
+from qrnn_jax.gradients import ParameterShift
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import PRIMAL, RUNS, Problem
+from qrnn_jax.gradients.once import once
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import check_measurable
 
@@ -42,7 +44,7 @@ def bit_loop(cell: FeedbackCell, shots: int, params: Any, xs: Array, key: Array)
         key: a JAX key.
     """
     reads, covariance = _averaged(cell, shots, params, xs, key)
-    return Loop(reads, covariance, jnp.zeros((len(xs), 0)), None)
+    return Loop(reads, covariance, jnp.zeros((len(xs), 0)))
 
 
 def sampler_for(cell: FeedbackCell) -> TrajectorySampler:
@@ -78,7 +80,8 @@ def _backward(
     params, xs, key = kept
     unravel = ravel_pytree((params, xs))[1]
     jacobian, _ = shot_jacobian(cell, shots, params, xs, key, cotangents[0])
-    return (*unravel(jnp.einsum("ptm,tm->p", jacobian, cotangents[0])), None)
+    gradient = once("A circuit fed by bits", jnp.einsum("ptm,tm->p", jacobian, cotangents[0]))
+    return (*unravel(gradient), None)
 
 
 _averaged.defvjp(_forward, _backward)
@@ -96,6 +99,9 @@ def shot_jacobian(
         The Jacobian (P, T, M), and the variance (P,) of its product with the cotangent.
     """
     problem = Problem(cell.circuit, len(xs), True, True)
+    refusal = ParameterShift().problem_refusal(problem)
+    if refusal:
+        raise ValueError(refusal)
     table, streams = shift_table(problem), Start(key=key).stream(RUNS)
     rows = len(table.columns)
     columns = jnp.asarray(table.columns)

@@ -20,7 +20,7 @@ from qrnn_jax.checks import (
 )
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
-from qrnn_jax.engines import AbstractEngine, AbstractPlan
+from qrnn_jax.engines import AbstractEngine, AbstractPlan, Trajectories
 from qrnn_jax.engines.base import complex_dtype, real_dtype
 from qrnn_jax.expectations import Expectations, SampledExpectations
 from qrnn_jax.feedback import expectation_loop, feedback_rule
@@ -168,7 +168,9 @@ def simulate(
     check_key(key, expectations.shots is not None or rule.is_random)
     state = _start(expectations, carry)
     result = _simulate(cell, expectations, rule, params, xs, state, key)
-    return check_survival(result) if cell.circuit.is_postselected else result
+    if cell.circuit.is_postselected:
+        check_survival(result.outputs)
+    return result
 
 
 def forecast(
@@ -208,6 +210,7 @@ def forecast(
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"Argument `steps` must be an integer of 1 or more, but is {steps!r}.")
+    check_cell(cell)
     plan = plan_for(cell, engine)
     warm = simulate(cell, params, xs, engine=engine)
     assert warm.carry is not None
@@ -227,6 +230,11 @@ def _controlled(
     check_params(cell, params)
     check_shots(shots)
     rule = feedback_rule(gradient, shots is not None)
+    if cell.feed == "bits" and not isinstance(engine, Trajectories | None):
+        raise ValueError(
+            "Argument `engine` must be None or `Trajectories` where bits are fed back, but is "
+            f"{engine}: every repetition has angles of its own, so pure states are played."
+        )
     if cell.feed == "bits" and shots is None:
         raise ValueError(
             "Argument `shots` must be a number where bits are fed back, but is None; "
@@ -246,8 +254,9 @@ def _run_controlled(
     xs: Array,
     key: Array | None,
 ) -> Result:
-    dtype = real_dtype(complex_dtype(None))
+    dtype = real_dtype(complex_dtype(getattr(engine, "dtype", None)))
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    xs = xs.astype(dtype)
     if cell.feed == "bits":
         assert shots is not None
         assert key is not None
@@ -255,7 +264,7 @@ def _run_controlled(
     else:
         loop = expectation_loop(cell, engine, shots, rule, params, xs, key)
     if loop.covariance is None:
-        return Result(loop.reads, lax.stop_gradient(loop.state), None, None)
+        return Result(loop.reads, None, None, None)
     variance = jnp.diagonal(lax.stop_gradient(loop.covariance), axis1=1, axis2=2)
     return Result(loop.reads, None, _root(variance), None)
 
@@ -323,7 +332,9 @@ def _simulate(
     to_outputs = partial(finish, cell, params)
     outputs = jax.vmap(to_outputs)(reads)
     if isinstance(expectations, Expectations):
-        weight = None if start.scales is None else jnp.cumsum(jnp.log(start.scales))
+        weight = None
+        if start.scales is not None:  # not frozen: the chance of success has a gradient
+            weight = jnp.cumsum(jnp.log(expectations.survival(weights, data, start)))
         return Result(outputs, rest, None, expectations.plan.drift(rest), weight)
     frozen = lax.stop_gradient(reads)
     slopes = jax.vmap(jax.jacfwd(to_outputs))(frozen)  # (T, outputs, M)

@@ -140,7 +140,8 @@ def check_measurable(circuit: Circuit, groups: tuple[Group, ...]) -> None:
     """Refuse read-outs that all T outputs of one repetition cannot share on a device."""
     for group in groups:
         for wire, letter in group.outcomes.word:
-            if wire in circuit.bit_wires or _ends_at_read(circuit, wire, letter):
+            is_bit = wire in circuit.bit_wires and letter == "Z"
+            if is_bit or _ends_at_read(circuit, wire, letter):
                 continue
             raise ValueError(
                 f"Under `shots` a wire that is read must be reset or measured right after `Read`, "

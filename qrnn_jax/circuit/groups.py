@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit.constants import FrozenArray
-from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli, Word
+from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli, Probabilities, Word
 from qrnn_jax.circuit.operation import PAULI_MATRICES
 from qrnn_jax.ops import apply_matrix, marginal
 
@@ -159,7 +159,12 @@ def _with_column(
 
 def _parts(observable: AbstractObservable, column: int) -> list[Part]:
     """A Pauli sum is measured word by word; outcome probabilities all at once."""
-    if not isinstance(observable, AbstractPauli):
+    if not isinstance(observable, AbstractPauli | Probabilities):
+        raise ValueError(
+            "Under `shots` an observable must be a Pauli sum or `Probabilities`, but is "
+            f"{observable}; try a sum of Pauli words."
+        )
+    if isinstance(observable, Probabilities):
         word = tuple((wire, "Z") for wire in observable.wires)
         return [(word, column, np.eye(observable.outputs))]
     return [

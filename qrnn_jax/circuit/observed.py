@@ -56,8 +56,8 @@ def _letters(circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> d
             if letters.setdefault(wire, letter) != letter:
                 raise ValueError(
                     "A read with back-action needs observables that commute wire by wire, but wire "
-                    f"{wire} is read as {letters[wire]} and as {letter}; try `prefixes=True`, or "
-                    "two cells with one basis each."
+                    f"{wire} is read as {letters[wire]} and as {letter}; try `Read()` with "
+                    "`prefixes=True`, or two cells with one basis each."
                 )
     return {wire: letter for wire, letter in letters.items() if wire not in circuit.bit_wires}
 

@@ -23,7 +23,7 @@ class Read(AbstractMarker):
 
     Raises:
         ValueError: at run time, when `measure` is set and the observables ask for two Pauli letters
-            on one wire; try `prefixes=True` on a device.
+            on one wire; try `Read()` with `prefixes=True`.
 
     Example:
         >>> import qrnn_jax as qj

@@ -23,7 +23,19 @@ def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
     Returns:
         (..., K), in the type of the inputs. Its JAX transpose sums over occurrences: that is the
         product rule.
+
+    Raises:
+        ValueError: another number of weights or data than the circuit has slots.
     """
+    for name, values, count in (
+        ("weights", weights, circuit.weight_count),
+        ("data", data, circuit.data_count),
+    ):
+        if values.shape[-1] != count:
+            raise ValueError(
+                f"A circuit with {count} {name} slots must be given {count} {name}, but is given "
+                f"{values.shape[-1]}; try a cell or controller that returns as many."
+            )
     rows, coefficients, weight_index, data_index = [], [], [], []
     for row, slot in enumerate(circuit.parameters):
         for term in slot.terms:

@@ -16,7 +16,7 @@ from qrnn_jax.engines.base import (
     complex_dtype,
 )
 from qrnn_jax.engines.dense import DensePlan
-from qrnn_jax.engines.instrument import MAX_ENTRIES, InstrumentSampler, instrument_entries
+from qrnn_jax.engines.instrument import InstrumentSampler, prefers_instrument
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
 from qrnn_jax.engines.sampler import AbstractSampler
 from qrnn_jax.engines.trajectories import TrajectorySampler
@@ -69,8 +69,9 @@ class DensityMatrix(AbstractExactEngine):
         """Exact instruments while they are small; else pure states, with the same statistics."""
         dtype = complex_dtype(self.dtype)
         plan = DensePlan(circuit, observables, dtype)
-        if group is not None and instrument_entries(plan, group) <= MAX_ENTRIES:
+        if group is not None and prefers_instrument(plan, group):
             return InstrumentSampler(plan, group)
+        check_memory(2**circuit.wires, dtype, f"a state vector of {circuit.wires} qubits")
         return TrajectorySampler(circuit, observables, dtype, group)
 
 

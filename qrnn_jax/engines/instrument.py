@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.matrices import block_matrices
@@ -20,7 +20,9 @@ from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.sampler import CHUNK, AbstractSampler, choose, pick
 from qrnn_jax.ops import hermitian_to_real, real_to_hermitian
 
-MAX_ENTRIES = 2**16  # of one step's instrument; beyond it pure-state trajectories are cheaper
+_MAX_ENTRIES = 2**16  # of one step's instrument; beyond it pure-state trajectories are cheaper
+_MAX_WORK = 2**20  # complex numbers while one is made
+_IN_FLIGHT = 2**20  # complex numbers while several are made side by side
 
 
 class Instrument(NamedTuple):
@@ -68,8 +70,13 @@ class InstrumentSampler(AbstractSampler):
     def width(self) -> int:
         return CHUNK
 
+    @property
+    def numbers(self) -> int:
+        return instrument_entries(self.plan, self.group)
+
     def prepare(self, tape: Array) -> Instrument:
-        return jax.vmap(self.instrument)(tape)
+        side_by_side = max(1, _IN_FLIGHT // instrument_work(self.plan, self.group))
+        return lax.map(self.instrument, tape, batch_size=min(len(tape), side_by_side))
 
     def instrument(self, tape_t: Array) -> Instrument:
         """One step's instrument, from its action on the coordinate basis."""
@@ -114,6 +121,18 @@ class InstrumentSampler(AbstractSampler):
         return jnp.minimum(drawn, len(chances) - 1), alive & (drawn < len(chances))
 
 
+def prefers_instrument(plan: DensePlan, group: Group) -> bool:
+    """Whether the memory and the step are small enough."""
+    small = instrument_entries(plan, group) <= _MAX_ENTRIES
+    return small and instrument_work(plan, group) <= _MAX_WORK
+
+
 def instrument_entries(plan: DensePlan, group: Group) -> int:
     """How many numbers one step's instrument has."""
     return int(group.outcomes.outputs * 16 ** len(plan.circuit.memory_wires))
+
+
+def instrument_work(plan: DensePlan, group: Group) -> int:
+    """How many complex numbers making it takes: all outcomes of all basis states, all wires."""
+    memory, wires = len(plan.circuit.memory_wires), plan.circuit.wires
+    return int(group.outcomes.outputs * 4 ** (memory + wires))

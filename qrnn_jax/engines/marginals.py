@@ -60,4 +60,4 @@ def marginal_moments(chances: Array, group: Group) -> tuple[Array, Array]:
     if group.flips is not None:
         chances = chances @ jnp.asarray(group.flips.value.real, chances.dtype).T
     mean = chances @ values
-    return mean, chances @ values**2 - mean**2
+    return mean, jnp.maximum(chances @ values**2 - mean**2, 0)

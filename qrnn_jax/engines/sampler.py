@@ -36,6 +36,11 @@ class AbstractSampler(abc.ABC):
     def width(self) -> int:
         """How many repetitions to simulate side by side: fewer where each one is large."""
 
+    @property
+    @abc.abstractmethod
+    def numbers(self) -> int:
+        """How many numbers `prepare` keeps per step, about."""
+
     @abc.abstractmethod
     def prepare(self, tape: Array) -> Any:
         """Whatever all repetitions share, a pytree with leading axis T, from the tape (T, K)."""

@@ -157,6 +157,10 @@ class TrajectorySampler(AbstractSampler):
     def width(self) -> int:
         return max(1, _IN_FLIGHT >> self.circuit.wires)
 
+    @property
+    def numbers(self) -> int:
+        return sum(4 ** (len(block.wires) + 1) for half in self._halves for block in half)
+
     def prepare(self, tape: Array) -> Any:
         return jax.vmap(self._numbers)(tape)
 

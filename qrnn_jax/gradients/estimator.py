@@ -123,7 +123,8 @@ class AbstractEstimator(AbstractGradient):
             data: whether the gradient in the data is asked for, too.
 
         Returns:
-            The number of perturbed circuits, without the unperturbed run.
+            The number of perturbed circuits, without the unperturbed run. Each is one circuit per
+            measurement setting; with `prefixes=True` each output has circuits of its own.
 
         Example:
             >>> import qrnn_jax as qj
@@ -166,6 +167,12 @@ class AbstractEstimator(AbstractGradient):
         weights = jnp.zeros(circuit.weight_count, values.dtype)
         point = Point(weights, values, spread(circuit, weights, values))
         table = coefficient_table(self, problem, point, key)
+        # only what counts for the last output
+        last = lax.map(
+            lambda index: self.play(problem, point, index, key)[1][-1],
+            jnp.arange(self.count(problem)),
+        )
+        table = jnp.where(last, table, 0)
         split = self.shares(problem, point, key)
         each = shots if split is None else split_shots(split, shots)
         return np.asarray(sigma * jnp.sqrt(jnp.sum(table**2 / each, axis=1)), float)
@@ -192,7 +199,8 @@ def split_shots(shares: Array, shots: int) -> Array:
     """Whole numbers of shots, at least one each, about `shots` times the runs in total."""
     total = jnp.maximum(jnp.sum(shares), jnp.finfo(shares.dtype).tiny)
     wanted = shares / total * shots * len(shares)
-    return jnp.maximum(jnp.round(wanted), 1).astype(int)
+    least = min(shots, 2)  # one repetition alone has no variance
+    return jnp.maximum(jnp.round(wanted), least).astype(int)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
@@ -301,8 +309,8 @@ def _reads_jvp(
     rule: AbstractEstimator, expectations: AbstractExpectations, primals: Any, tangents: Any
 ) -> tuple[tuple[Array, Any], tuple[Array, Any]]:
     weights, data, start = primals
-    in_weights, in_data = (not _is_zero(tangent) for tangent in tangents[:2])
-    if not all(map(_is_zero, jax.tree.leaves(tangents[2], is_leaf=_is_zero))):
+    in_weights, in_data = (not is_zero(tangent) for tangent in tangents[:2])
+    if not all(map(is_zero, jax.tree.leaves(tangents[2], is_leaf=is_zero))):
         raise ValueError(
             f"Argument `carry` must not be differentiated under `{type(rule).__name__}`, but is; "
             "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
@@ -316,7 +324,7 @@ def _reads_jvp(
     if not rule.count(problem):  # nothing is differentiated, or no angle depends on it
         return (reads, rest), (jnp.zeros_like(reads), still)
     dots = [
-        jnp.zeros_like(primal) if _is_zero(tangent) else tangent
+        jnp.zeros_like(primal) if is_zero(tangent) else tangent
         for primal, tangent in zip((weights, data), tangents)
     ]
     point = Point(weights, data, spread(problem.circuit, weights, data))
@@ -326,5 +334,6 @@ def _reads_jvp(
     return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)
 
 
-def _is_zero(tangent: Any) -> bool:
+def is_zero(tangent: Any) -> bool:
+    """Whether JAX knows that nothing is differentiated here."""
     return isinstance(tangent, jax.custom_derivatives.SymbolicZero)

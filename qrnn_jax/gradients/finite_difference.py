@@ -208,12 +208,10 @@ class FiniteDifference(AbstractPerturbation):
         time = jnp.maximum(place, 0) // point.data.shape[1]
         return tape, jnp.arange(problem.steps) >= time  # causality: earlier outputs stay
 
-    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
+    def split(self, size: int, dtype: DTypeLike) -> Array | None:
         if self.scheme != "five-point":
             return None
-        size = self.count(problem) // len(self._points)
-        weights = np.repeat([abs(weight) for _, weight in self._points], size)
-        return jnp.asarray(weights, point.tape.dtype)
+        return jnp.asarray(np.repeat([abs(weight) for _, weight in self._points], size), dtype)
 
     @property
     def _points(self) -> list[tuple[int, float]]:

@@ -22,7 +22,7 @@ from jax import Array
 from qrnn_jax.circuit import AbstractChannel, AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
-from qrnn_jax.gradients.estimator import AbstractEstimator, Point, Problem, kept_reads
+from qrnn_jax.gradients.estimator import RULE, AbstractEstimator, Point, Problem, kept_reads
 from qrnn_jax.gradients.settings import check_choice, check_count
 from qrnn_jax.gradients.shift_table import Table, shift_table
 from qrnn_jax.gradients.sweep import swept
@@ -51,8 +51,9 @@ class ParameterShift(AbstractEstimator):
             what hardware does; forward and reverse mode, weights and data, any order. "shared": one
             adjoint sweep serves all shifts of a scalar loss: exact `DensityMatrix` runs only,
             reverse mode only, the same numbers, far cheaper.
-        horizon: count only the last `horizon` occurrences before each output: fewer circuits count,
-            less variance, a bias that fading memory keeps small; None for all of them.
+        horizon: count only the last `horizon` occurrences before each output: less variance, a bias
+            that fading memory keeps small; None for all of them. For all T outputs every circuit is
+            still played; for one output only 2 x frequencies x `horizon` of a step's would count.
         samples: play this many runs, drawn at random with replacement, instead of all: unbiased.
         allocation: how shots are split: "uniform", or "weighted" by |c_j| |da/dw|, the total kept.
         angle_noise: proceed where noise depends on the angle (`AngleNoise`): then the rule is
@@ -152,12 +153,17 @@ class ParameterShift(AbstractEstimator):
     def again(
         self, expectations: AbstractExpectations, tape: Array, tape_dot: Array, start: Start
     ) -> Array:
+        if self.allocation != "uniform":
+            raise ValueError(
+                'Argument `allocation` must be "uniform" for second derivatives, but is '
+                f'"{self.allocation}"; try leaving it out.'
+            )
         problem = Problem(expectations.circuit, len(tape), True, True)
         nothing = jnp.zeros(0, tape.dtype)
         point = Point(nothing, nothing, tape)
         runs = kept_reads(self, expectations, problem, point, start)
         tangent = Point(nothing, nothing, tape_dot)
-        key = start.stream(2).key
+        key = start.stream(RULE).key
         return jnp.einsum("r,rsm->sm", self.coefficients(problem, point, tangent, key), runs)
 
     def _place(self, problem: Problem, table: Table, key: Any) -> tuple[Array, Array]:

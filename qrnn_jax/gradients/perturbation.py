@@ -46,6 +46,10 @@ class AbstractPerturbation(AbstractWhole):
         """
 
     @abc.abstractmethod
+    def split(self, size: int, dtype: DTypeLike) -> Array | None:
+        """Relative numbers of shots of the runs for `size` parameters; None for equal ones."""
+
+    @abc.abstractmethod
     def step_for(self, dtype: DTypeLike) -> float:
         """The step: the given one, or the best in exact runs of this type."""
 
@@ -66,6 +70,10 @@ class AbstractPerturbation(AbstractWhole):
     def coefficients(self, problem: Problem, point: Point, tangent: Point, key: Any) -> Array:
         _, table = self.offsets(parameter_count(problem), point.tape.dtype, key)
         return jnp.matmul(flat(problem, tangent), table)
+
+    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
+        del key
+        return self.split(parameter_count(problem), point.tape.dtype)
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
         if self.on == "loss":

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.perturbation import TARGETS, AbstractPerturbation
 from qrnn_jax.gradients.settings import check_choice, check_count, check_positive
 
@@ -89,5 +88,6 @@ class SPSA(AbstractPerturbation):
         both = jnp.stack([signs, -signs], axis=1).reshape(-1, size)
         return step * both, both.T / (2 * step * self.directions)
 
-    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
+    def split(self, size: int, dtype: DTypeLike) -> Array | None:
+        del size, dtype
         return None

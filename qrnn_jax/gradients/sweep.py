@@ -23,7 +23,7 @@ from jax import Array, lax
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start, Step
-from qrnn_jax.gradients.estimator import AbstractEstimator, Problem
+from qrnn_jax.gradients.estimator import AbstractEstimator, Problem, is_zero
 from qrnn_jax.gradients.shift_table import Table, shift_table
 
 
@@ -116,7 +116,7 @@ def _backward(
     static, weights, data, start, before = kept
     problem, plan = static.problem, expectations.plan
     ct = cotangents[0]
-    ct = jnp.zeros(ct.shape, ct.dtype) if _is_zero(ct) else ct
+    ct = jnp.zeros(ct.shape, ct.dtype) if is_zero(ct) else ct
     tape, pull = jax.vjp(partial(spread, problem.circuit), weights, data)
     prepared = plan.prepare(tape[0])
     inputs = (jax.vmap(partial(plan.encode, prepared))(tape), start.scales)
@@ -197,7 +197,3 @@ def _pair(cotangents: Any, values: Any) -> Array:
     """Re sum cotangent * value: JAX's pairing, complex leaves without conjugation."""
     pairs = zip(jax.tree.leaves(cotangents), jax.tree.leaves(values))
     return sum(jnp.sum(ct * value).real for ct, value in pairs)  # type: ignore[return-value]
-
-
-def _is_zero(tangent: Any) -> bool:
-    return isinstance(tangent, jax.custom_derivatives.SymbolicZero)

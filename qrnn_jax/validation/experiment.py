@@ -154,7 +154,7 @@ class Experiment:
     """One question, one file.
 
     Arguments:
-        name: "E1" .. "E10".
+        name: "E1" .. "E11".
         title: a few words.
         question: what is asked, in a sentence.
         run: (settings, progress) -> findings; deterministic for given settings.

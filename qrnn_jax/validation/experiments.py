@@ -14,6 +14,8 @@ from .post_selection import EXPERIMENT as POST_SELECTION
 from .sequence_length import EXPERIMENT as SEQUENCE_LENGTH
 from .silent_failures import EXPERIMENT as SILENT_FAILURES
 from .slopes import EXPERIMENT as SLOPES
+from .training_budget import EXPERIMENT as TRAINING_BUDGET
+from .vanishing import EXPERIMENT as VANISHING
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     EXACTNESS,
@@ -25,6 +27,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     FEED_FORWARD,
     POST_SELECTION,
     LOSS_BIAS,
+    TRAINING_BUDGET,
+    VANISHING,
 )
 
 

@@ -250,10 +250,7 @@ def conclusion_of(found: dict[str, Any]) -> str:
     frugal = [_per_circuit(case, 1e4) for case in found["cases"]]
     thrifty = dict.fromkeys(min(losses, key=losses.__getitem__) for losses in frugal)
     words += f"Per distinct circuit, at 1e4 of them, {' or '.join(thrifty)} leads. "
-    words += (
-        f"A step of 1e-7 ends at {stuck:.2f} at best, where predicting the mean scores 1: only the "
-        "output's bias, which needs no circuits, is trained. "
-    )
+    words += f"A step of 1e-7 ends at {stuck:.2f} at best, where predicting the mean scores 1. "
     missed = [check.name for check in checks_of(found) if not check.passed]
     predictions = sum(check.kind == "prediction" for check in checks_of(found))
     words += f"Of {predictions} expectations {len(missed)} do not hold. "

@@ -171,3 +171,100 @@ def test_moments_are_refused_where_there_are_none() -> None:
     )
     with pytest.raises(ValueError, match="must not post-select here"):
         qj.gradient_moments(selected, WEIGHTS, XS, gradient=qj.ParameterShift(), shots=9)
+
+
+def test_a_horizon_is_in_the_predicted_error() -> None:
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)),))
+    errors = [
+        qj.ParameterShift(horizon=h).predicted_stderr(circuit, np.zeros((8, 0)), 100)[0]
+        for h in (8, 2)
+    ]
+    assert errors == pytest.approx([np.sqrt(8 / 200), np.sqrt(2 / 200)])
+
+
+def test_a_weight_without_slope_does_not_spoil_the_other_errors() -> None:
+    circuit = qj.Circuit(
+        1, (qj.RX(0, qj.Weight(0) * qj.Data(0)), qj.RY(0, qj.Weight(1)), qj.Reset(0))
+    )
+    cell, xs = qj.CircuitCell(circuit, (qj.Z(0),)), jnp.array([[0.7], [0.0], [1.1]])
+    rule = qj.ParameterShift(allocation="weighted")
+    found = qj.estimate_gradient(
+        jnp.sum,
+        cell,
+        jnp.array([0.4, 0.9]),
+        xs,
+        gradient=rule,
+        shots=1000,
+        key=jax.random.key(0),
+    )
+    assert np.all(np.isfinite(found.stderr))
+    assert np.all(np.asarray(found.stderr) > 0)
+
+
+def test_perturbing_the_loss_splits_its_shots_as_perturbing_the_outputs_does() -> None:
+    """Five points weigh 8 : 1. For a linear loss both targets have the same error."""
+    stderr = {}
+    for target in ("outputs", "loss"):
+        rule = qj.FiniteDifference(step=0.4, scheme="five-point", on=target)
+        stderr[target] = qj.estimate_gradient(
+            jnp.sum, CELL, WEIGHTS, XS, gradient=rule, shots=4000, key=jax.random.key(0)
+        ).stderr
+    np.testing.assert_allclose(stderr["outputs"], stderr["loss"], rtol=0.06)
+
+
+def test_a_loss_is_perturbed_in_the_engines_type() -> None:
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)),))
+    cell, xs = qj.CircuitCell(circuit, (qj.Z(0),)), jnp.zeros((1, 0))
+    engine, rule = qj.StateVector(dtype=np.complex64), qj.FiniteDifference(on="loss")
+    found = qj.estimate_gradient(jnp.sum, cell, jnp.array([0.8]), xs, engine=engine, gradient=rule)
+    assert found.gradient[0] == pytest.approx(-np.sin(0.8), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step": 3}, "Argument `step` must be an integer from -3 to 2"),
+        ({"read": 2}, "Argument `read` must be an integer from 0 to 1"),
+        ({"gradient": qj.FiniteDifference()}, "Argument `step` of `FiniteDifference`"),
+        ({"gradient": qj.SPSA(step=0.1, on="loss")}, "must act on outputs here"),
+    ],
+)
+def test_moments_of_what_is_not_there(options: dict, message: str) -> None:
+    settings = {"gradient": qj.ParameterShift(), "shots": 9, "key": jax.random.key(0)} | options
+    with pytest.raises(ValueError, match=message):
+        qj.gradient_moments(CELL, WEIGHTS, XS, **settings)
+
+
+def test_nothing_to_differentiate_is_said() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Data(0)), qj.Reset(0))), (qj.Z(0),))
+    rule, key = qj.ParameterShift(), jax.random.key(0)
+    nothing = jnp.zeros(0)
+    with pytest.raises(ValueError, match="must set angles of the circuit"):
+        qj.estimate_gradient(jnp.sum, cell, nothing, XS, gradient=rule, shots=9, key=key)
+    with pytest.raises(ValueError, match="must have weights that set angles"):
+        qj.gradient_moments(cell, nothing, XS, gradient=rule, shots=9)
+
+
+def test_a_weighted_split_has_no_second_derivative() -> None:
+    def total(weights: jax.Array) -> jax.Array:
+        rule = qj.ParameterShift(allocation="weighted")
+        return qj.run(CELL, weights, XS, gradient=rule).sum()
+
+    with pytest.raises(ValueError, match='must be "uniform" for second derivatives'):
+        jax.hessian(total)(WEIGHTS)
+
+
+def test_second_derivatives_under_shots_are_unbiased() -> None:
+    """Two shifts deep, every run with a key of its own."""
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.RY(0, qj.Weight(1)), qj.Reset(0)))
+    cell, xs = qj.CircuitCell(circuit, (qj.Z(0),)), jnp.zeros((1, 0))
+    weights = jnp.array([0.7, 0.4])
+    exact = jax.hessian(lambda w: qj.run(cell, w, xs)[0, 0])(weights)
+
+    def one(key: jax.Array) -> jax.Array:
+        return jax.hessian(lambda w: qj.run(cell, w, xs, shots=50, key=key)[0, 0])(weights)
+
+    found = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(0), 400)))
+    error = found.std(axis=0) / np.sqrt(400)
+    assert np.all(error > 1e-3)
+    assert np.all(np.abs(found.mean(axis=0) - exact) < 4 * error)

@@ -258,7 +258,8 @@ def test_refusals(cell: Any, options: dict[str, Any], message: str) -> None:
 def test_a_carry_is_refused() -> None:
     cell = exact_cell("gated")
     params = cell.init(jax.random.key(0))
-    carry = qj.simulate(cell, params, XS).carry
+    assert qj.simulate(cell, params, XS).carry is None
+    carry = jnp.eye(4)
     with pytest.raises(ValueError, match=r"`carry` must be None for a controlled circuit"):
         qj.simulate(cell, params, XS, carry=carry)
 
@@ -272,3 +273,50 @@ def test_post_selection_and_several_settings_are_refused() -> None:
         qj.FeedbackCell(several, Gated(reads=2), feed="bits")
     with pytest.raises(ValueError, match="`feed` must be one of"):
         qj.FeedbackCell(ONE, Gated(), feed="amplitudes")
+
+
+@pytest.mark.parametrize("feed", ["expectations", "bits"])
+def test_second_derivatives_of_the_shifted_loop_are_refused(feed: str) -> None:
+    cell = qj.FeedbackCell(ONE, Gated(), feed=feed)
+    params = cell.init(jax.random.key(0))
+    options: dict[str, Any] = {"gradient": qj.ParameterShift()}
+    if feed == "bits":
+        options |= {"shots": 4, "key": jax.random.key(0)}
+
+    def total(weights: jax.Array) -> jax.Array:
+        return qj.run(cell, params | {"weights": weights}, XS[:2], **options).sum()
+
+    with pytest.raises(ValueError, match="must not be differentiated twice"):
+        jax.jacrev(jax.grad(total))(params["weights"])
+
+
+@pytest.mark.parametrize("feed", ["expectations", "bits"])
+def test_the_loop_refuses_what_the_rule_refuses(feed: str) -> None:
+    noisy = qj.Circuit(CIRCUIT.wires, (*CIRCUIT.operations[:-1], qj.BitFlip(0, qj.Weight(0)), qj.Reset(0)))
+    cell = qj.FeedbackCell(qj.CircuitCell(noisy, (qj.Z(0),)), Gated(), feed=feed)
+    params = cell.init(jax.random.key(0))
+    options: dict[str, Any] = {"gradient": qj.ParameterShift()}
+    if feed == "bits":
+        options |= {"shots": 4, "key": jax.random.key(0)}
+    with pytest.raises(ValueError, match="must not differentiate a noise strength"):
+        jax.grad(lambda p: qj.run(cell, p, XS[:2], **options).sum())(params)
+
+
+def test_a_controller_with_another_number_of_angles_is_refused() -> None:
+    cell = qj.FeedbackCell(ONE, qj.Perceptron(features=1, reads=1, angles=5))
+    with pytest.raises(ValueError, match="2 data slots must be given 2 data, but is given 5"):
+        qj.run(cell, cell.init(jax.random.key(0)), XS)
+
+
+def test_engines_and_forecasts_that_do_not_fit_the_loop() -> None:
+    params = BITS.init(jax.random.key(0))
+    with pytest.raises(ValueError, match="must be None or `Trajectories` where bits"):
+        qj.run(BITS, params, XS, shots=4, engine=qj.DensityMatrix(), key=jax.random.key(0))
+    cell = qj.FeedbackCell(ONE, Gated())
+    with pytest.raises(ValueError, match="must be exact where expectation values are fed back"):
+        qj.run(cell, params, XS, engine=qj.Trajectories(5))
+    with pytest.raises(TypeError, match="Argument `cell` must be a cell"):
+        qj.forecast(cell, params, XS, 3)  # type: ignore[arg-type]
+    small = qj.run(cell, params, XS, engine=qj.DensityMatrix(dtype=np.complex64))
+    assert small.dtype == np.float32
+    np.testing.assert_allclose(small, qj.run(cell, params, XS), atol=1e-5)

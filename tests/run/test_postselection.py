@@ -205,3 +205,43 @@ def test_nothing_survives() -> None:
     # pi succeeds once and brings |1> back to |0> at the second step
     with pytest.raises(ValueError, match="at step 1 nothing survives"):
         qj.run(HOPELESS, jnp.array([jnp.pi]), xs, shots=20, prefixes=True, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"prefixes": True}, {"engine": qj.Trajectories(1)}],
+    ids=["same-run", "prefixes", "trajectories"],
+)
+def test_several_settings_share_one_survival(options: dict) -> None:
+    """Each setting estimates the survival; their average divides the sum of the reads."""
+    operations = (
+        qj.RY(0, qj.Weight(0)),
+        qj.CRX(0, 1, 1.1),
+        qj.Postselect(1, 1),
+        qj.RX(0, 0.4),
+        qj.Reset(0),
+        qj.Reset(1),
+    )
+    cell = qj.CircuitCell(qj.Circuit(2, operations), (qj.Z(0), qj.Y(0), qj.Z(0) + 0.5 * qj.Y(0)))
+    weights, xs = jnp.array([1.3]), jnp.zeros((2, 0))
+    exact = qj.run(cell, weights, xs)
+    found = qj.simulate(cell, weights, xs, shots=20_000, key=jax.random.key(1), **options)
+    assert np.all(np.abs(found.outputs[0] - exact[0]) < 5 * found.stderr[0])
+    assert np.abs(exact[0]).min() > 0.1
+
+
+def test_the_log_weight_has_a_gradient() -> None:
+    def success(weights: jax.Array) -> jax.Array:
+        weight = qj.simulate(CELL, weights, XS, gradient=qj.ParameterShift()).log_weight
+        assert weight is not None
+        return weight[-1]
+
+    step = 1e-5 * jnp.eye(4)
+    differences = [(success(WEIGHTS + e) - success(WEIGHTS - e)) / 2e-5 for e in step]
+    np.testing.assert_allclose(jax.grad(success)(WEIGHTS), differences, atol=1e-7)
+    assert np.abs(differences).max() > 0.1
+
+
+def test_an_estimate_that_nothing_survives_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing survives"):
+        qj.estimate_gradient(jnp.sum, HOPELESS, jnp.zeros(1), jnp.zeros((2, 0)))

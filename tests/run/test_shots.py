@@ -159,9 +159,23 @@ def test_a_recorded_bit_is_read_without_a_reset() -> None:
 
 
 def test_back_action_changes_the_model_on_exact_engines() -> None:
-    plain = qj.CircuitCell(qj.Circuit(3, (*BODY, qj.Read(), *RESETS)), (qj.Y(1),))
-    measured = qj.CircuitCell(qj.Circuit(3, (*BODY, qj.Read(measure=True), *RESETS)), (qj.Y(1),))
-    first, second = (np.asarray(qj.run(cell, WEIGHTS, XS)) for cell in (plain, measured))
+    operations = (
+        qj.RY(0, qj.Data(0)),
+        qj.RX(1, qj.Weight(0)),
+        qj.CRX(0, 1, qj.Weight(1)),
+        qj.RZ(1, qj.Weight(2)),
+        qj.RY(1, qj.Weight(3)),
+    )
+    first, second = (
+        np.asarray(
+            qj.run(
+                qj.CircuitCell(qj.Circuit(2, (*operations, read, qj.Reset(0))), (qj.Y(1),)),
+                WEIGHTS,
+                XS,
+            )
+        )
+        for read in (qj.Read(), qj.Read(measure=True))
+    )
     assert first[0] == pytest.approx(second[0], abs=1e-12)
     assert np.abs(first[1:] - second[1:]).max() > 1e-2
 
@@ -258,3 +272,37 @@ def test_outcomes_of_probability_zero_are_never_drawn() -> None:
     for uniform in (0.0, 0.5, 1 - 2**-53):
         assert int(choose(jnp.array([0.0, 0.3, 0.0, 0.7, 0.0]), jnp.array(uniform))) in (1, 3)
     assert int(pick(jnp.array([0.2, 0.3]), jnp.array(0.9))) == 2
+
+
+def test_a_recorded_bit_read_in_another_basis_is_refused() -> None:
+    operations = (*BODY, qj.Measure(0, to=3), qj.Read(), *RESETS)
+    cell = qj.CircuitCell(qj.Circuit(4, operations), (qj.Z(0), qj.X(3)))
+    with pytest.raises(ValueError, match="wire 3, read as X, is not"):
+        qj.run(cell, WEIGHTS, XS, shots=9, key=jax.random.key(0))
+
+
+def test_an_observable_of_unknown_kind_is_refused_under_shots() -> None:
+    class Twice(qj.AbstractObservable):
+        wires = (0,)
+        outputs = 2
+        read = matrices = confused = None  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="must be a Pauli sum or `Probabilities`"):
+        measurement_groups((Twice(),))  # type: ignore[abstract]
+
+
+def test_wide_steps_are_sampled_by_pure_states() -> None:
+    """An instrument of 6 wires would take more memory than the state is worth."""
+    wide, narrow = qj.cells.Takaki(inputs=3, memory=3, depth=1), CELL
+    kinds = []
+    for cell in (wide, narrow):
+        group = measurement_groups(cell.observables)[0]
+        kinds.append(type(qj.DensityMatrix().sampler(cell.circuit, cell.observables, group)))
+    assert [kind.__name__ for kind in kinds] == ["TrajectorySampler", "InstrumentSampler"]
+    params = wide.init(jax.random.key(0))
+
+    def total(params: dict, key: jax.Array) -> jax.Array:
+        return qj.run(wide, params, XS / 3, shots=1000, key=key).sum()
+
+    program = jax.jit(jax.grad(total)).lower(params, jax.random.key(0)).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 2**29

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +61,11 @@ def run(workload: Workload, *, quick: bool) -> tuple[dict[str, Any], bool]:
 
 
 def routes(records: list[Record], workload: Workload) -> dict[str, float | None]:
-    """What the shift rule costs, and how far its routes are apart in float64 (one sequence)."""
+    """What the shift rule costs, and how far its routes are apart in float64."""
     median = {record.name: record.median_s for record in records}
-    numbers = replace(workload, batch=1).draw()
     with jax.enable_x64(True):
-        args = arguments(numbers, "float64")
-        losses = programs(replace(workload, batch=1))
+        args = arguments(workload.draw(), "float64")
+        losses = programs(workload)
         found = {name: np.asarray(jax.jit(jax.grad(f))(*args)) for name, f in losses.items()}
     return {
         "shared_over_backprop": _over(median[SHARED], median[BACKPROP]),

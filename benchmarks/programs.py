@@ -65,6 +65,7 @@ def programs(workload: Workload) -> dict[str, Loss]:
     losses[CHECKPOINTED] = library_loss(workload, gradient=qj.Checkpointed())
     if workload.family == "reset":
         losses["plain JAX, step fused by hand"] = fused_loss(workload)
+        losses[SHARED] = library_loss(workload, gradient=qj.ParameterShift(route="shared"))
         for name, kind in _PLANS.items():
             losses[name] = library_loss(workload, engine=Forced(kind))
     else:

@@ -130,5 +130,7 @@ W3 = Workload(
     golden=0.27367948,
     gradient_tolerance=5e-4,  # float32 rounding, repeated over 784 steps
 )
-S1 = replace(W1, name="S1", title="W1, differentiated by the parameter-shift rule")
+S1 = replace(
+    W1, name="S1", title="one sequence of W1, by the parameter-shift rule", batch=1, golden=None
+)
 WORKLOADS = {workload.name: workload for workload in (W1, W2, W3, S1)}

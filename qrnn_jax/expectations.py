@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.groups import Group
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import scaled_step
 from qrnn_jax.engines.marginals import marginal_estimate
@@ -46,16 +46,16 @@ class Expectations(AbstractExpectations):
         return _REPLAYS
 
     def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
-        plan, tape = self.exact, spread(self.circuit, weights, data)
-        prepared = plan.prepare(tape[0])
-        encoded = jax.vmap(partial(plan.encode, prepared))(tape)
+        plan, row = self.exact, partial(spread, self.circuit, weights)
+        prepared = plan.prepare(weight_row(self.circuit, weights))
+        encoded = jax.vmap(lambda data_t: plan.encode(prepared, row(data_t)))(data)
 
         def step(carry: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
             return scaled_step(plan, prepared, carry, inputs[1])
 
         assert start.state is not None
-        # the tape rides along for its length: a circuit without data encodes nothing
-        carry, reads = loop(step, plan.open(start.state), (tape, (encoded, start.scales)))
+        # no columns of the data, for their length: a circuit without data encodes nothing
+        carry, reads = loop(step, plan.open(start.state), (data[:, :0], (encoded, start.scales)))
         return reads, plan.close(carry)
 
     def replay(self, tape: Array, start: Start) -> tuple[Array, Any]:

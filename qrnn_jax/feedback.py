@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from qrnn_jax.circuit.observed import observed
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractExactEngine, AbstractPlan
 from qrnn_jax.engines.marginals import marginal_estimate
@@ -106,8 +106,7 @@ def _closed(
 ) -> Loop:
     """The loop itself: angles from the controller, one step, reads back to the controller."""
     controller, own, weights = cell.controller, params["controller"], params["weights"]
-    empty = jnp.zeros(cell.circuit.data_count, weights.dtype)
-    prepared = plan.prepare(spread(cell.circuit, weights, empty))
+    prepared = plan.prepare(weight_row(cell.circuit, weights))
 
     def step(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, Any]:
         (state, h), (x, time) = carry, inputs

@@ -18,7 +18,7 @@ from qrnn_jax.checks import (
     check_params,
     check_survival,
 )
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractPlan, Trajectories
 from qrnn_jax.engines.base import complex_dtype, real_dtype
@@ -354,8 +354,7 @@ def _forecast(
     dtype = real_dtype(plan.dtype)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
     weights = cell.weights(params)
-    empty = jnp.zeros(cell.circuit.data_count, dtype)
-    prepared = plan.prepare(spread(cell.circuit, weights, empty))
+    prepared = plan.prepare(weight_row(cell.circuit, weights))
 
     def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
         state, y = carry

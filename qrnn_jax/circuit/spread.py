@@ -57,3 +57,12 @@ def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
         * data[..., np.array(data_index)]
     )
     return base.at[..., np.array(rows)].add(products)
+
+
+def weight_row(circuit: "Circuit", weights: Array) -> Array:
+    """A row (K,) of the tape whose columns without data are right; the others see data of 0.
+
+    What is prepared once must come from this row, never from a row of the tape: under `vmap` the
+    tape has one copy per sequence, and so would have everything that is made from it.
+    """
+    return spread(circuit, weights, jnp.zeros(circuit.data_count, weights.dtype))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from qrnn_jax.circuit import Circuit
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
@@ -50,20 +50,25 @@ class Adjoint(AbstractSimulatorGradient):
         return partial(_adjoint, expectations)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _adjoint(
     expectations: AbstractExpectations, weights: Array, data: Array, start: Start
 ) -> tuple[Array, Any]:
-    return expectations(weights, data, start, loop=lax.scan)
+    """The weight-only work stays in plain JAX: a batch sums its cotangents before it is undone."""
+    circuit, plan = expectations.circuit, expectations.plan
+    prepared = plan.prepare(weight_row(circuit, weights))
+    return _loop(plan, prepared, spread(circuit, weights, data), start)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _loop(plan: AbstractPlan, prepared: Any, tape: Array, start: Start) -> tuple[Array, Array]:
+    """All steps: (reads, state)."""
+    return _forward(plan, prepared, tape, start)[0]
 
 
 def _forward(
-    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
-) -> tuple[Any, Any]:
+    plan: AbstractPlan, prepared: Any, tape: Array, start: Start
+) -> tuple[tuple[Array, Array], Any]:
     """Keep the last state; where steps cannot be undone, the carry before each of them."""
-    plan = expectations.plan
-    tape = spread(expectations.circuit, weights, data)
-    prepared = plan.prepare(tape[0])
 
     def step(carry: Any, inputs: Any) -> tuple[Any, tuple[Any, Array]]:
         new, reads = _step(plan, prepared, carry, *inputs)
@@ -71,7 +76,7 @@ def _forward(
 
     assert start.state is not None
     last, (before, reads) = lax.scan(step, plan.open(start.state), (tape, start.scales))
-    return (reads, plan.close(last)), (weights, data, start, last, before)
+    return (reads, plan.close(last)), (prepared, tape, start, last, before)
 
 
 def _step(
@@ -82,13 +87,10 @@ def _step(
 
 
 def _backward(
-    expectations: AbstractExpectations, kept: Any, cotangents: tuple[Array, Any]
-) -> tuple[Array, Array, Start]:
+    plan: AbstractPlan, kept: Any, cotangents: tuple[Array, Any]
+) -> tuple[Any, Array, Start]:
     """The chain rule from the last step to the first."""
-    weights, data, start, last, before = kept
-    plan = expectations.plan
-    tape, pull_tape = jax.vjp(partial(spread, expectations.circuit), weights, data)
-    prepared, pull_prepared = jax.vjp(plan.prepare, tape[0])
+    prepared, tape, start, last, before = kept
 
     def back(carry: Any, step: Any) -> tuple[Any, Array]:
         after, later, total = carry
@@ -103,9 +105,7 @@ def _backward(
     steps = (tape, start.scales, cotangents[0], before)
     nothing = jax.tree.map(jnp.zeros_like, prepared)
     (_, later, total), tape_ct = lax.scan(back, (*first, nothing), steps, reverse=True)
-    tape_ct = tape_ct.at[0].add(pull_prepared(total)[0])
-    state_ct = jax.vjp(plan.open, start.state)[1](later)[0]
-    return (*pull_tape(tape_ct), Start(state=state_ct))
+    return total, tape_ct, Start(state=jax.vjp(plan.open, start.state)[1](later)[0])
 
 
-_adjoint.defvjp(_forward, _backward)
+_loop.defvjp(_forward, _backward)

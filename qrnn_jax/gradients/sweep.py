@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start, Step
 from qrnn_jax.gradients.estimator import AbstractEstimator, Problem, is_zero
@@ -118,17 +118,19 @@ def _backward(
     ct = cotangents[0]
     ct = jnp.zeros(ct.shape, ct.dtype) if is_zero(ct) else ct
     tape, pull = jax.vjp(partial(spread, problem.circuit), weights, data)
-    prepared = plan.prepare(tape[0])
+    row, pull_row = jax.vjp(partial(weight_row, problem.circuit), weights)
+    prepared = plan.prepare(row)
     inputs = (jax.vmap(partial(plan.encode, prepared))(tape), start.scales)
     swept = sweep_back(plan, prepared, before, inputs, ct)
     early, late = _split(plan, problem)
+    row_ct = _shift(early, len(row), _whole(plan, swept), row)
     tape_ct = jnp.zeros_like(tape)
-    tape_ct = tape_ct.at[0].add(_shift(early, len(tape[0]), _whole(plan, swept), tape[0]))
     if late.columns.size:
         each = partial(_one, plan, prepared)
         shifted = jax.vmap(lambda row, t: _shift(late, len(row), partial(each, t), row))
         tape_ct += shifted(tape, (swept.before, start.scales, swept.after))
-    return (*pull(tape_ct), None)
+    weights_ct, data_ct = pull(tape_ct)
+    return weights_ct + pull_row(row_ct)[0], data_ct, None
 
 
 _swept.defvjp(_forward, _backward, symbolic_zeros=True)

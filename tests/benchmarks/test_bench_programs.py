@@ -112,7 +112,7 @@ def test_the_peers_gradient_equals_finite_differences(family):
     np.testing.assert_allclose(small_gradient(family, PLAIN)[1], slopes, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", [name for name, w in WORKLOADS.items() if w.golden])
 def test_ours_gives_the_golden_loss_at_full_size(name):
     """The golden losses were computed by another program, and published to eight decimals."""
     workload = WORKLOADS[name]

@@ -184,3 +184,23 @@ def test_equal_descriptions_share_one_program(compilations: _Compilations) -> No
     assert before > 0
     call()
     assert compilations.count == before
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [qj.Backprop(), qj.Checkpointed(), qj.Adjoint(), qj.ParameterShift(route="shared")],
+    ids=["backprop", "checkpointed", "adjoint", "shared"],
+)
+def test_what_depends_on_weights_alone_is_made_once_for_a_batch(rule: qj.AbstractGradient) -> None:
+    """Arithmetic of a batch over that of one sequence: most of it is the fused step, made once."""
+    cell = qj.cells.Takaki(inputs=2, memory=2, depth=2)
+    params, xs = cell_inputs(cell, 0, steps=2)
+
+    def loss(params: Any, batch: jax.Array) -> jax.Array:
+        return jnp.sum(jax.vmap(lambda xs: qj.run(cell, params, xs, gradient=rule))(batch) ** 2)
+
+    def flops(size: int) -> float:
+        batch = jnp.broadcast_to(xs, (size, *xs.shape))
+        return jax.jit(jax.grad(loss)).lower(params, batch).compile().cost_analysis()["flops"]
+
+    assert flops(16) < 5 * flops(1)

@@ -339,7 +339,7 @@ def draw(findings: Findings) -> Figure:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.9", linewidth=0.6)
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, bbox_to_anchor=(0.0, 0.78), loc="upper left")
     set_title(figure, "Noise: the shift rule stays exact unless noise follows the angle; "
               "what fades is the gradient")  # fmt: skip
     return figure

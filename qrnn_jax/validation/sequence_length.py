@@ -276,7 +276,7 @@ def _draw(findings: Findings) -> Figure:
         axes.plot(lengths, rows["gradient"], ":", color="black", label="the gradient itself")
         axes.set(xscale="log", yscale="log", xlabel="sequence length T")
         axes.set_xticks(lengths, [str(length) for length in lengths])
-        axes.tick_params(axis="x", which="minor", bottom=False)
+        axes.set_xticks([], minor=True)
         logarithmic(axes)
         axes.set_title(f"{label} coupling: T^{_exponent(series, label):.2f}", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)

@@ -3,6 +3,7 @@
 from qrnn_jax import cells as cells
 from qrnn_jax import losses as losses
 from qrnn_jax import tasks as tasks
+from qrnn_jax.ages import gradient_by_age as gradient_by_age
 from qrnn_jax.cell import AbstractCell as AbstractCell
 from qrnn_jax.cell import CircuitCell as CircuitCell
 from qrnn_jax.circuit import CNOT as CNOT

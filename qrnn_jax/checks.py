@@ -126,3 +126,13 @@ def check_survival(values: Array) -> None:
             "parameter is no number); try other parameters, more shots, or a `Measure` that keeps "
             "both outcomes."
         )
+
+
+def check_place(cell: AbstractCell, steps: int, step: int, read: int) -> None:
+    """Refuse a step or a read that is not there: an array would return its last entry."""
+    reads = sum(observable.outputs for observable in cell.observables)
+    for name, value, low, high in (("step", step, -steps, steps), ("read", read, 0, reads)):
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < high:
+            raise ValueError(
+                f"Argument `{name}` must be an integer from {low} to {high - 1}, but is {value!r}."
+            )

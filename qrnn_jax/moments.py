@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params
+from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, check_place
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines import AbstractExactEngine, AbstractPlan
 from qrnn_jax.engines.base import complex_dtype, real_dtype
@@ -118,7 +118,7 @@ def gradient_moments(
             f"Argument `gradient` must act on outputs here, but is {gradient}; "
             'try `on="outputs"`, or `estimate_gradient`.'
         )
-    _check_place(cell, len(xs), step, read)
+    check_place(cell, len(xs), step, read)
     check_key(key, gradient.is_random)
     model = expectations_for(cell, engine, shots, True, len(xs))
     assert isinstance(model, SampledExpectations)
@@ -130,16 +130,6 @@ def gradient_moments(
         )
     mean, variance = _moments(cell, model, gradient, problem, params, xs, (step, read), key)
     return GradientMoments(mean, variance, gradient.count(problem))
-
-
-def _check_place(cell: AbstractCell, steps: int, step: int, read: int) -> None:
-    """Refuse a step or a read that is not there: an array would return its last entry."""
-    reads = sum(observable.outputs for observable in cell.observables)
-    for name, value, low, high in (("step", step, -steps, steps), ("read", read, 0, reads)):
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < high:
-            raise ValueError(
-                f"Argument `{name}` must be an integer from {low} to {high - 1}, but is {value!r}."
-            )
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 6))

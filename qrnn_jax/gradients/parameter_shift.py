@@ -54,6 +54,7 @@ class ParameterShift(AbstractEstimator):
         horizon: count only the last `horizon` occurrences before each output: less variance, a bias
             that fading memory keeps small; None for all of them. For all T outputs every circuit is
             still played; for one output only 2 x frequencies x `horizon` of a step's would count.
+            `gradient_by_age` tells what a horizon drops.
         samples: play this many runs, drawn at random with replacement, instead of all: unbiased.
         allocation: how shots are split: "uniform", or "weighted" by |c_j| |da/dw|, the total kept.
         angle_noise: proceed where noise depends on the angle (`AngleNoise`): then the rule is

@@ -268,3 +268,17 @@ def test_second_derivatives_under_shots_are_unbiased() -> None:
     error = found.std(axis=0) / np.sqrt(400)
     assert np.all(error > 1e-3)
     assert np.all(np.abs(found.mean(axis=0) - exact) < 4 * error)
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_ages_add_up_to_the_gradient_and_tell_what_a_horizon_drops(step: int) -> None:
+    ages = qj.gradient_by_age(CELL, WEIGHTS, XS, step=step, read=1)
+
+    def gradient(rule: qj.AbstractGradient) -> jax.Array:
+        return jax.grad(lambda w: qj.run(CELL, w, XS, gradient=rule)[step, 1])(WEIGHTS)
+
+    np.testing.assert_allclose(ages.sum(axis=0), gradient(qj.Backprop()), atol=1e-12)
+    kept = gradient(qj.ParameterShift(horizon=1))
+    np.testing.assert_allclose(ages[0], kept, atol=1e-12)
+    assert np.abs(ages[1]).max() > 1e-2
+    assert np.array_equal(ages[step % 3 + 1 :], np.zeros((2 - step % 3, 3)))

@@ -292,7 +292,8 @@ def test_second_derivatives_of_the_shifted_loop_are_refused(feed: str) -> None:
 
 @pytest.mark.parametrize("feed", ["expectations", "bits"])
 def test_the_loop_refuses_what_the_rule_refuses(feed: str) -> None:
-    noisy = qj.Circuit(CIRCUIT.wires, (*CIRCUIT.operations[:-1], qj.BitFlip(0, qj.Weight(0)), qj.Reset(0)))
+    flipped = (*CIRCUIT.operations[:-1], qj.BitFlip(0, qj.Weight(0)), qj.Reset(0))
+    noisy = qj.Circuit(CIRCUIT.wires, flipped)
     cell = qj.FeedbackCell(qj.CircuitCell(noisy, (qj.Z(0),)), Gated(), feed=feed)
     params = cell.init(jax.random.key(0))
     options: dict[str, Any] = {"gradient": qj.ParameterShift()}

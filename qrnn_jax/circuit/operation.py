@@ -148,7 +148,7 @@ def is_diagonal_matrix(matrix: np.ndarray) -> bool:
 def complex_like(matrix: np.ndarray, angle: Array) -> Array:
     """A constant matrix in the complex type that belongs to the real type of `angle`."""
     # the type itself, not the array: a weakly typed float64 would count as float32 here
-    return jnp.asarray(matrix, jnp.result_type(angle.dtype, jnp.complex64))
+    return jnp.asarray(matrix, jnp.result_type(jnp.asarray(angle).dtype, jnp.complex64))
 
 
 def check_wires(wires: tuple[int, ...]) -> None:

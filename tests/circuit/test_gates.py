@@ -219,3 +219,8 @@ def test_constant_matrices_are_hashed_and_compared_by_their_bytes():
     assert first != second or hash(first) == hash(second)
     with pytest.raises(ValueError, match="read-only"):
         qj.Unitary((0, 1), UNITARY).constant.value[0, 0] = 0
+
+
+def test_a_weakly_typed_angle_keeps_double_precision():
+    assert qj.RX(0, qj.Weight(0)).matrix(jnp.asarray(0.35)).dtype == np.complex128
+    assert qj.RX(0, qj.Weight(0)).matrix(0.35).dtype == np.complex128

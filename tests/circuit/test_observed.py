@@ -93,6 +93,6 @@ def test_a_measuring_read_out_is_not_unitary():
     ],
 )
 def test_two_bases_on_one_wire_are_refused(observables, clash):
-    with pytest.raises(ValueError, match=f"commute wire by wire, but {clash}; try `prefixes=True`"):
+    with pytest.raises(ValueError, match=f"commute wire by wire, but {clash}; try `Read"):
         observed(circuit_with(qj.Read(measure=True)), observables)
     assert observed(circuit_with(qj.Read()), observables)

@@ -26,7 +26,7 @@ KEYS = 50  # at least
 RULES: dict[str, qj.AbstractGradient] = {
     "ParameterShift": qj.ParameterShift(),
     "ParameterShift, weighted": qj.ParameterShift(allocation="weighted"),
-    "ParameterShift, samples": qj.ParameterShift(samples=100),
+    "ParameterShift, samples": qj.ParameterShift(samples=400),
     "SharedShift": qj.SharedShift(),
     "SharedShift, uniform": qj.SharedShift(allocation="uniform"),
     "Riesz, samples": qj.Riesz(samples=60),

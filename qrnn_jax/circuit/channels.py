@@ -269,7 +269,7 @@ class Kraus(AbstractChannel):
 
     def kraus(self, *strengths: Array) -> Array:
         del strengths
-        return jnp.asarray(self.constant.value)
+        return self.constant.on_device()
 
     def superoperator(self, *strengths: Array) -> Array:
         return superoperator(self.kraus(*strengths))

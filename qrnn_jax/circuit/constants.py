@@ -2,7 +2,9 @@
 
 from typing import Any, final
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 
 @final
@@ -29,6 +31,14 @@ class FrozenArray:
             return NotImplemented
         same_shape = self.value.shape == other.value.shape
         return same_shape and self.value.tobytes() == other.value.tobytes()
+
+    def on_device(self) -> Array:
+        """The value in the complex type of JAX's present x64 setting.
+
+        The type is named because JAX remembers arrays by identity: without it, a program traced
+        with 64-bit types would leave its constants to one traced without them.
+        """
+        return jnp.asarray(self.value, jnp.result_type(complex))
 
     def __repr__(self) -> str:
         return "x".join(str(size) for size in self.value.shape)

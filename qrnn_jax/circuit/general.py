@@ -146,7 +146,7 @@ class Unitary(AbstractGate):
 
     def matrix(self, *angles: Array) -> Array:
         del angles
-        return jnp.asarray(self.constant.value)
+        return self.constant.on_device()
 
     def generators(self) -> tuple[np.ndarray, ...]:
         return ()

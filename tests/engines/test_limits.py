@@ -100,3 +100,26 @@ def test_small_scales_of_the_data_reach_the_whole_span() -> None:
         for c in (circuit, unscaled)
     )
     assert np.abs(scaled(weights, 1e4 * xs) - plain(weights, xs)).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        qj.Unitary((0, 1), np.kron([[0, 1], [1, 0]], [[1, 0], [0, 1j]])),
+        qj.Kraus((0,), np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]])),
+        qj.Postselect(0),
+        qj.Measure(0, to=2),
+        qj.Reset(0),
+        qj.CNOT(0, 1),
+        qj.Y(1),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_constants_follow_the_x64_setting_of_the_moment(operation: qj.AbstractGate) -> None:
+    """JAX remembers arrays by identity, also from a program traced with other number types."""
+    circuit = qj.Circuit(3, (qj.RX(0, qj.Weight(0)), operation, qj.Read(), qj.RY(1, 0.4)))
+    cell = qj.CircuitCell(circuit, (qj.Z(0), qj.X(1)))
+    for x64, foreign in ((True, "c64["), (False, "c128["), (True, "c64[")):
+        with jax.enable_x64(x64):
+            program = jax.make_jaxpr(lambda w: qj.run(cell, w, np.zeros((2, 0))))(np.zeros(1))
+        assert foreign not in str(program)

@@ -40,7 +40,7 @@ def write_report(records: Sequence[Record], folder: Path) -> None:
         ...     sorted(path.name for path in Path(name).iterdir())
         ['report.json', 'report.md']
     """
-    content = strict_json(report(records), indent=2) + "\n"
+    content = strict_json(report(records)) + "\n"
     write_atomically(folder / "report.json", content.encode())
     write_atomically(folder / "report.md", page(records).encode())
 

@@ -75,6 +75,7 @@ from qrnn_jax.moments import GradientMoments as GradientMoments
 from qrnn_jax.moments import gradient_moments as gradient_moments
 from qrnn_jax.run import Result as Result
 from qrnn_jax.run import forecast as forecast
+from qrnn_jax.run import log_success as log_success
 from qrnn_jax.run import run as run
 from qrnn_jax.run import simulate as simulate
 from qrnn_jax.validation import check_gradients as check_gradients

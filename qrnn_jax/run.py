@@ -41,8 +41,6 @@ class Result(NamedTuple):
         stderr: standard errors of the outputs, (T, outputs); None for exact runs, which have none.
         drift: |norm - 1| or |trace - 1| of the carry: how much rounding has accumulated; None where
             there is no carry.
-        log_weight: (T,), the log-probability that every post-selection up to the end of step t
-            succeeds; None for exact runs without one, and for sampled runs.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -56,7 +54,6 @@ class Result(NamedTuple):
     carry: Array | None
     stderr: Array | None
     drift: Array | None
-    log_weight: Array | None = None
 
 
 def run(
@@ -137,7 +134,7 @@ def simulate(
         key: as in `run`.
 
     Returns:
-        `Result(outputs, carry, stderr, drift, log_weight)`.
+        `Result(outputs, carry, stderr, drift)`.
 
     Raises:
         ValueError: as `run`; a carry of the wrong shape, or one for a sampled run.
@@ -171,6 +168,50 @@ def simulate(
     if cell.circuit.is_postselected:
         check_survival(result.outputs)
     return result
+
+
+def log_success(
+    cell: AbstractCell, params: Any, xs: ArrayLike, *, engine: AbstractEngine | None = None
+) -> Array:
+    """The log-probability that every post-selection so far succeeds.
+
+    Equation: L_t = sum_{s <= t} log p_s, p_s the chance of step s's post-selections given all
+    earlier ones. Differentiable by exact autodiff. A device needs about exp(-L_T) repetitions for
+    one that survives.
+
+    Arguments:
+        cell: the model; without post-selection the result is 0.
+        params: pytree of real arrays.
+        xs: (T, features).
+        engine: an exact engine; as in `run`.
+
+    Returns:
+        (T,), 0 or less.
+
+    Raises:
+        ValueError: as `run`.
+
+    Example:
+        >>> import jax.numpy as jnp, qrnn_jax as qj
+        >>> cell = qj.CircuitCell(qj.Circuit(1, (qj.H(0), qj.Postselect(0))), (qj.Z(0),))
+        >>> jnp.exp(qj.log_success(cell, jnp.zeros(0), jnp.zeros((3, 0)))).round(3).tolist()
+        [0.5, 0.25, 0.125]
+
+    Source: the success probabilities of Bausch, arXiv 2006.14619.
+    """
+    check_cell(cell)
+    xs = check_inputs(cell, xs)
+    check_params(cell, params)
+    if not cell.circuit.is_postselected:
+        return jnp.zeros(len(xs))
+    return _log_success(cell, Expectations(plan_for(cell, engine)), params, xs)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _log_success(cell: AbstractCell, expectations: Expectations, params: Any, xs: Array) -> Array:
+    state = expectations.plan.init()
+    _, weights, data, start = prepare(cell, expectations, params, xs, state, None)
+    return jnp.cumsum(jnp.log(expectations.survival(weights, data, start)))
 
 
 def forecast(
@@ -332,10 +373,7 @@ def _simulate(
     to_outputs = partial(finish, cell, params)
     outputs = jax.vmap(to_outputs)(reads)
     if isinstance(expectations, Expectations):
-        weight = None
-        if start.scales is not None:  # not frozen: the chance of success has a gradient
-            weight = jnp.cumsum(jnp.log(expectations.survival(weights, data, start)))
-        return Result(outputs, rest, None, expectations.plan.drift(rest), weight)
+        return Result(outputs, rest, None, expectations.plan.drift(rest))
     frozen = lax.stop_gradient(reads)
     slopes = jax.vmap(jax.jacfwd(to_outputs))(frozen)  # (T, outputs, M)
     variance = jnp.einsum("toi,tij,toj->to", slopes, rest, slopes)

@@ -105,8 +105,9 @@ def lone_cell() -> qj.CircuitCell:
     Example:
         >>> import jax.numpy as jnp, qrnn_jax as qj
         >>> from qrnn_jax.validation.post_selection import lone_cell
-        >>> result = qj.simulate(lone_cell(), jnp.array([0.0]), jnp.array([[jnp.pi / 2]]))
-        >>> print(f"{jnp.exp(result.log_weight[0]):.3f} {result.outputs[0, 0]:.3f}")
+        >>> weights, xs = jnp.array([0.0]), jnp.array([[jnp.pi / 2]])
+        >>> chance = jnp.exp(qj.log_success(lone_cell(), weights, xs))
+        >>> print(f"{chance[0]:.3f} {qj.run(lone_cell(), weights, xs)[0, 0]:.3f}")
         0.500 1.000
     """
     operations = (
@@ -200,7 +201,7 @@ def _decay(settings: Settings) -> dict[str, Any]:
         np.asarray(quick_jit(lambda w, c=cell: qj.simulate(c, w, data, **options).stderr)(weight))
         for cell in (kept, other)
     ]
-    weights = np.asarray(quick_jit(lambda w: qj.simulate(kept, w, data).log_weight)(weight))
+    weights = np.asarray(quick_jit(lambda w: qj.log_success(kept, w, data))(weight))
     off = float(np.max(np.abs(weights - np.arange(1, DECAY + 1) * np.log(0.5))))
     return {"factors": (errors[0] / errors[1])[:, 0].tolist(), "off": off}
 

@@ -86,8 +86,8 @@ def cells() -> dict[str, Callable[..., Any]]:
 
 
 def engines() -> dict[str, Callable[..., Any]]:
-    """The public engines, and `auto`."""
-    return {"auto": automatic, **_public(vars(qj), qj.AbstractEngine)}
+    """The public exact engines, and `auto`: training draws no shots."""
+    return {"auto": automatic, **_public(vars(qj), qj.AbstractExactEngine)}
 
 
 def gradients() -> dict[str, Callable[..., Any]]:

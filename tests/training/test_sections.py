@@ -121,7 +121,7 @@ def test_sections_are_frozen():
 
 @final
 @dataclass(frozen=True)
-class Echo(qj.AbstractGradient):
+class Echo(qj.AbstractSimulatorGradient):
     """A rule of its own, with each kind of argument that a file can hold."""
 
     size: int

@@ -137,7 +137,7 @@ class Echo(qj.AbstractSimulatorGradient):
 
 @final
 @dataclass(frozen=True)
-class Callback(qj.AbstractGradient):
+class Callback(qj.AbstractSimulatorGradient):
     """A rule whose argument no file can hold."""
 
     function: np.ndarray

@@ -46,7 +46,7 @@ def test_a_step_is_gradient_descent():
 
 @final
 @dataclass(frozen=True)
-class Poison(qj.AbstractGradient):
+class Poison(qj.AbstractSimulatorGradient):
     """A rule that tells that it was asked."""
 
     def refusal(self, circuit):

@@ -15,7 +15,7 @@ from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, c
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine
-from qrnn_jax.expectations import Expectations, SampledExpectations
+from qrnn_jax.expectations import Expectations, Quantum
 from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import (
@@ -34,7 +34,6 @@ from qrnn_jax.run import finish, prepare, run
 from qrnn_jax.setup import expectations_for, rule_for
 
 Loss = Callable[[Array], Array]
-Quantum = Expectations | SampledExpectations
 
 
 class GradientEstimate(NamedTuple):

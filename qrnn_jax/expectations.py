@@ -179,3 +179,6 @@ class SampledExpectations(AbstractExpectations):
             width = setting.group.values.shape[1] + selects
             directions = jnp.zeros((0, len(tape), width), tape.dtype)
         return marginal_estimate(chances, setting.group, key, shots, directions, selects)
+
+
+Quantum = Expectations | SampledExpectations

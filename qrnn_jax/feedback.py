@@ -20,15 +20,13 @@ from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractExactEngine, AbstractPlan
 from qrnn_jax.engines.marginals import marginal_estimate
-from qrnn_jax.expectations import Expectations, SampledExpectations
+from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
 from qrnn_jax.gradients import AbstractGradient, Backprop, ParameterShift
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.once import once
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import engine_for, expectations_for
-
-Quantum = Expectations | SampledExpectations
 
 
 class Loop(NamedTuple):
@@ -49,8 +47,9 @@ def feedback_rule(gradient: AbstractGradient | None, sampled: bool) -> AbstractG
     """The rules that close the loop; others are refused by name."""
     if gradient is None:
         return ParameterShift() if sampled else Backprop()
-    plain_shift = gradient == ParameterShift(chunk=getattr(gradient, "chunk", None))
-    if plain_shift or (isinstance(gradient, Backprop) and not sampled):
+    if isinstance(gradient, ParameterShift) and gradient == ParameterShift(chunk=gradient.chunk):
+        return gradient
+    if isinstance(gradient, Backprop) and not sampled:
         return gradient
     raise ValueError(
         "Argument `gradient` must be `ParameterShift()` for a controlled circuit, or `Backprop()` "

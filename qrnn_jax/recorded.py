@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from qrnn_jax.circuit.groups import measurement_groups
 from qrnn_jax.circuit.observed import observed
-from qrnn_jax.circuit.spread import spread
+from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines.base import complex_dtype
 from qrnn_jax.engines.trajectories import TrajectorySampler
@@ -135,21 +135,23 @@ def play_bits(
     sampler, controller = sampler_for(cell), cell.controller
     own, weights = params["controller"], params["weights"]
     uniforms = jax.random.uniform(key, (shots, len(xs), sampler.uniforms), xs.dtype)
+    moves = jnp.zeros((len(xs), len(cell.circuit.parameters)), xs.dtype)
+    if shift is not None:
+        moves = moves.at[shift[0], shift[1]].add(shift[2])
+    # without data all repetitions agree, so what is made of these rows is made once for them
+    fixed = jax.vmap(sampler.fixed)(weight_row(cell.circuit, weights) + moves)
 
-    def once(uniforms: Array) -> Array:
+    def repetition(uniforms: Array) -> Array:
         def step(carry: Any, inputs: Any) -> tuple[Any, Array]:
-            (branch, h), (x, u, time) = carry, inputs
-            tape = spread(cell.circuit, weights, controller.angles(own, h, x))
-            if shift is not None:
-                tape = tape.at[shift[1]].add(jnp.where(time == shift[0], shift[2], 0))
-            prepared = jax.tree.map(lambda leaf: leaf[0], sampler.prepare(tape[None]))
-            branch, values = sampler.step(branch, prepared, u)
+            (branch, h), (x, u, move, fixed_t) = carry, inputs
+            row = spread(cell.circuit, weights, controller.angles(own, h, x)) + move
+            branch, values = sampler.step(branch, sampler.encode(fixed_t, row), u)
             return (branch, controller.update(own, h, x, values)), values
 
         first = (sampler.init(), controller.start(own))
-        return lax.scan(step, first, (xs, uniforms, jnp.arange(len(xs))))[1]
+        return lax.scan(step, first, (xs, uniforms, moves, fixed))[1]
 
-    return lax.map(once, uniforms, batch_size=min(shots, sampler.width))
+    return lax.map(repetition, uniforms, batch_size=min(shots, sampler.width))
 
 
 def recorded_tape(cell: FeedbackCell, params: Any, xs: Array, values: Array) -> Array:

@@ -22,7 +22,7 @@ from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractPlan, Trajectories
 from qrnn_jax.engines.base import complex_dtype, real_dtype
-from qrnn_jax.expectations import Expectations, SampledExpectations
+from qrnn_jax.expectations import Expectations, Quantum
 from qrnn_jax.feedback import expectation_loop, feedback_rule
 from qrnn_jax.gradients import AbstractGradient
 from qrnn_jax.gradients.base import Start
@@ -295,7 +295,7 @@ def _run_controlled(
     xs: Array,
     key: Array | None,
 ) -> Result:
-    dtype = real_dtype(complex_dtype(getattr(engine, "dtype", None)))
+    dtype = real_dtype(complex_dtype(None if engine is None else engine.dtype))
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
     xs = xs.astype(dtype)
     if cell.feed == "bits":
@@ -310,9 +310,7 @@ def _run_controlled(
     return Result(loop.reads, None, _root(variance), None)
 
 
-def _start(
-    expectations: Expectations | SampledExpectations, carry: ArrayLike | None
-) -> Array | None:
+def _start(expectations: Quantum, carry: ArrayLike | None) -> Array | None:
     """The carried state to start from; a sampled run starts in |0..0>."""
     if isinstance(expectations, Expectations):
         plan = expectations.plan
@@ -327,7 +325,7 @@ def _start(
 
 def prepare(
     cell: AbstractCell,
-    expectations: Expectations | SampledExpectations,
+    expectations: Quantum,
     params: Any,
     xs: Array,
     state: Array | None,
@@ -356,7 +354,7 @@ def finish(cell: AbstractCell, params: Any, reads: Array) -> Array:
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _simulate(
     cell: AbstractCell,
-    expectations: Expectations | SampledExpectations,
+    expectations: Quantum,
     rule: AbstractGradient,
     params: Any,
     xs: Array,

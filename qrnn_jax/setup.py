@@ -14,7 +14,7 @@ from qrnn_jax.engines import (
     StateVector,
     Trajectories,
 )
-from qrnn_jax.expectations import Expectations, SampledExpectations, Setting
+from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
 from qrnn_jax.gradients import (
     AbstractEstimator,
     AbstractGradient,
@@ -57,7 +57,7 @@ def expectations_for(
     shots: int | None,
     prefixes: bool,
     steps: int,
-) -> Expectations | SampledExpectations:
+) -> Quantum:
     """The quantum part as `run` would play it."""
     check_shots(shots)
     engine = engine_for(cell, engine)
@@ -69,7 +69,7 @@ def expectations_for(
 
 
 def rule_for(
-    expectations: Expectations | SampledExpectations, steps: int, gradient: AbstractGradient | None
+    expectations: Quantum, steps: int, gradient: AbstractGradient | None
 ) -> AbstractGradient:
     """The given rule, or the fastest exact one that fits; under shots the shift rule."""
     if gradient is None:

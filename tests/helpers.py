@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -29,33 +29,11 @@ from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
 from qrnn_jax.engines.sampler import AbstractSampler
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.engines.transfer import TransferPlan
+from qrnn_jax.validation.quick_jit import quick_jit as quick_jit
 
 KINDS = ("unitary", "encoder", "reset", "noisy")
 STRENGTHS = ("constant", "weight", "data")
 STEPS = 4  # the usual length of a test sequence: one length, so that compiled programs are shared
-
-
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """The compiler options that this version of XLA understands."""
-
-    def compiles(option: tuple[str, Any]) -> bool:
-        try:
-            jax.jit(lambda x: x + 1, compiler_options=dict([option])).lower(0.0).compile()
-        except jax.errors.JaxRuntimeError:
-            return False
-        return True
-
-    return dict(filter(compiles, options.items()))
-
-
-@cache
-def _quick_options() -> dict[str, Any]:
-    return _known({"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False})
-
-
-def quick_jit(function: Callable) -> Callable:
-    """`jax.jit` that compiles four times faster and runs slower: for many small programs."""
-    return jax.jit(function, compiler_options=_quick_options())
 
 
 class _Slots:

@@ -112,6 +112,15 @@ def lower(
     return tuple(blocks)
 
 
+def lower_halves(
+    circuit: "Circuit", *, max_wires: int
+) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+    """The blocks before and after the read-out."""
+    read, total = circuit.read_index, len(circuit.operations)
+    before = lower(circuit, range(read), max_wires=max_wires)
+    return before, lower(circuit, range(read, total), max_wires=max_wires)
+
+
 def _varies(placed: Placed) -> bool:
     return any(slot.data for slot in placed.operation.parameters)
 

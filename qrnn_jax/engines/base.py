@@ -103,13 +103,15 @@ class AbstractPlan(abc.ABC):
 
 
 class AbstractEngine(abc.ABC):
-    """A way to run a circuit. A frozen, hashable setting.
+    """A way to run a circuit. A frozen, hashable setting; `dtype` None follows JAX's x64 setting.
 
     Example:
         >>> import qrnn_jax as qj
         >>> qj.StateVector().refusal(qj.Circuit(1, (qj.Reset(0),))) is None
         False
     """
+
+    dtype: DTypeLike | None
 
     @abc.abstractmethod
     def refusal(self, circuit: Circuit) -> str | None:

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
-from qrnn_jax.circuit.lower import Block, Kind, lower
+from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
 from qrnn_jax.engines.base import (
     AbstractExactEngine,
@@ -94,9 +94,7 @@ class StateVectorPlan(AbstractPlan):
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
         """The blocks before and after the read-out."""
-        read, total = self.circuit.read_index, len(self.circuit.operations)
-        before = lower(self.circuit, range(read), max_wires=_BLOCK_WIRES)
-        return before, lower(self.circuit, range(read, total), max_wires=_BLOCK_WIRES)
+        return lower_halves(self.circuit, max_wires=_BLOCK_WIRES)
 
     @property
     def _blocks(self) -> tuple[Block, ...]:

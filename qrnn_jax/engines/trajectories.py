@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractChannel, AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
-from qrnn_jax.circuit.lower import Block, Kind, lower
+from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
 from qrnn_jax.circuit.postselect import Postselect
 from qrnn_jax.engines.base import AbstractEngine, check_memory, complex_dtype, read_all
@@ -135,9 +135,7 @@ class TrajectorySampler(AbstractSampler):
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
         """The blocks before and after the read-out."""
-        read, total = self.circuit.read_index, len(self.circuit.operations)
-        before = lower(self.circuit, range(read), max_wires=_BLOCK_WIRES)
-        return before, lower(self.circuit, range(read, total), max_wires=_BLOCK_WIRES)
+        return lower_halves(self.circuit, max_wires=_BLOCK_WIRES)
 
     @property
     def uniforms(self) -> int:
@@ -162,14 +160,25 @@ class TrajectorySampler(AbstractSampler):
         return sum(4 ** (len(block.wires) + 1) for half in self._halves for block in half)
 
     def prepare(self, tape: Array) -> Any:
-        return jax.vmap(self._numbers)(tape)
+        return jax.vmap(lambda row: self.encode(self.fixed(row), row))(tape)
 
-    def _numbers(self, tape_t: Array) -> tuple[list[Any], list[Any]]:
-        """What each block of both halves needs in one step."""
-        before, after = self._halves
-        return self._half_numbers(before, tape_t), self._half_numbers(after, tape_t)
+    def fixed(self, row: Array) -> list[Any]:
+        """The numbers of all blocks that no data reach, from any row (K,) of the tape."""
+        return self._numbers([block for block in self._blocks if not block.varies], row)
 
-    def _half_numbers(self, blocks: Sequence[Block], tape_t: Array) -> list[Any]:
+    def encode(self, fixed: list[Any], row: Array) -> tuple[list[Any], list[Any]]:
+        """What each block of both halves needs in one step; the rest is made from its row."""
+        varying = self._numbers([block for block in self._blocks if block.varies], row)
+        sources = {True: iter(varying), False: iter(fixed)}
+        found = [next(sources[block.varies]) for block in self._blocks]
+        before = len(self._halves[0])
+        return found[:before], found[before:]
+
+    @property
+    def _blocks(self) -> tuple[Block, ...]:
+        return self._halves[0] + self._halves[1]
+
+    def _numbers(self, blocks: Sequence[Block], tape_t: Array) -> list[Any]:
         """A matrix or phases for each unitary block, a `Branching` for each channel."""
         gates = [index for index, block in enumerate(blocks) if block.kind is not Kind.CHANNEL]
         found: dict[int, Any] = {}

@@ -56,8 +56,8 @@ class ParameterShift(AbstractEstimator):
             still played; for one output only 2 x frequencies x `horizon` of a step's would count.
             `gradient_by_age` tells what a horizon drops.
         samples: play this many runs, drawn at random with replacement, instead of all: unbiased.
-            A standard error then comes from the spread of the draws; with about ten draws per
-            weight it is some 10 % too small, so trust it from fifty on.
+            A standard error then comes from the spread of the draws: with few draws per weight it
+            is rough, and on average too small.
         allocation: how shots are split: "uniform", or "weighted" by |c_j| |da/dw|, the total kept.
         angle_noise: proceed where noise depends on the angle (`AngleNoise`): then the rule is
             biased, as it is on a device.

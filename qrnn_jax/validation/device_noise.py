@@ -12,9 +12,9 @@ import numpy as np
 import qrnn_jax as qj
 
 from .cells import cell_inputs
-from .exactness import quick_jit
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .pilot import STRONG, pilot_cell, pilot_inputs
+from .quick_jit import quick_jit
 from .response import Response
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from jax import Array
 import qrnn_jax as qj
 
 from .binomial import binomial
-from .exactness import quick_jit
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .histories import PARAMETERS, STEPS, WEIGHTS, Variances, reflex_cell, variances
+from .quick_jit import quick_jit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -112,11 +112,11 @@ def run_laboratory(
         'It holds.'
     """
     chosen_cells(settings)
-    todo = chosen(only, experiments)
+    planned = chosen(only, experiments)
     reporter = reporter or Silent()
     folder.mkdir(parents=True, exist_ok=True)
     records = []
-    for experiment in todo:
+    for experiment in planned:
         path = folder / f"{experiment.name}.json"
         record = finished(experiment, settings, path)
         resumed = record is not None

@@ -14,9 +14,9 @@ from jax import Array
 import qrnn_jax as qj
 
 from .binomial import binomial
-from .exactness import quick_jit
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .pilot import STRONG, pilot_cell, pilot_inputs
+from .quick_jit import quick_jit
 from .standard_errors import cases, honesty
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from jax import Array
 import qrnn_jax as qj
 
 from .binomial import binomial
-from .exactness import quick_jit
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
+from .quick_jit import quick_jit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

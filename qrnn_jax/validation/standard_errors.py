@@ -14,10 +14,10 @@ from jax.flatten_util import ravel_pytree
 import qrnn_jax as qj
 
 from .cells import cell_inputs, feed_forward_cell
-from .exactness import quick_jit
 from .experiment import Settings
 from .histories import PARAMETERS, mean_outcomes, reflex_cell
 from .pilot import STRONG, pilot_cell
+from .quick_jit import quick_jit
 
 STEPS = 3
 SHOTS = 1000

@@ -1,7 +1,6 @@
 """A classical controller in the loop: expectation values or recorded bits decide on the angles."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 import qrnn_jax as qj
 from tests import oracle
+from tests.helpers import quick_jit
 
 CIRCUIT = qj.Circuit(
     3,
@@ -56,9 +56,6 @@ class Gated(qj.AbstractController):
 
     def update(self, params: Any, h: jax.Array, x: jax.Array, reads: jax.Array) -> jax.Array:
         return jnp.tanh(params["mix"].T @ h + jnp.exp(params["read"] @ reads / 2) - x[0] ** 2)
-
-
-quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def exact_cell(controller: str) -> qj.FeedbackCell:

@@ -1,7 +1,5 @@
 """Post-selection: outputs are ratios, so numerator and denominator are differentiated apart."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 import qrnn_jax as qj
 from tests import oracle
+from tests.helpers import quick_jit
 
 
 def circuit(turned: qj.Slot) -> qj.Circuit:
@@ -39,7 +38,6 @@ XS = jnp.array([[0.3], [-0.9], [1.4], [0.2]])
 LIKELY = WEIGHTS.at[3].set(2.0)  # more runs survive
 WIDE = qj.CircuitCell(circuit(qj.Weight(3)), (qj.X(0),))  # a read that is not almost certain
 RULES = [qj.ParameterShift(), qj.ParameterShift(route="shared")]
-quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def gradients(rule: qj.AbstractGradient) -> tuple:

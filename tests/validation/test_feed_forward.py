@@ -9,7 +9,7 @@ import qrnn_jax as qj
 from qrnn_jax import validation
 from qrnn_jax.validation import feed_forward, histories
 from qrnn_jax.validation.binomial import binomial
-from qrnn_jax.validation.exactness import quick_jit
+from qrnn_jax.validation.quick_jit import quick_jit
 
 
 @pytest.fixture(scope="module")

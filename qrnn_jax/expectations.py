@@ -46,9 +46,8 @@ class Expectations(AbstractExpectations):
         return _REPLAYS
 
     def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
-        plan, row = self.exact, partial(spread, self.circuit, weights)
-        prepared = plan.prepare(weight_row(self.circuit, weights))
-        encoded = jax.vmap(lambda data_t: plan.encode(prepared, row(data_t)))(data)
+        plan = self.exact
+        prepared, encoded = self._ahead(weights, data)
 
         def step(carry: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
             return scaled_step(plan, prepared, carry, inputs[1])
@@ -70,15 +69,22 @@ class Expectations(AbstractExpectations):
 
     def survival(self, weights: Array, data: Array, start: Start) -> Array:
         """The probability of each step's post-selections, given all earlier ones, (T,)."""
-        tape = spread(self.circuit, weights, data)
+        plan = self.exact
+        prepared, encoded = self._ahead(weights, data)
 
-        def step(state: Array, tape_t: Array) -> tuple[Array, Array]:
-            state, _ = self.exact.step_at(tape_t, state)
-            chance = jnp.trace(state).real
-            return state / chance, chance
+        def step(carry: Array, encoded_t: Any) -> tuple[Array, Array]:
+            carry, _ = plan.step(prepared, carry, encoded_t)
+            chance = jnp.trace(plan.close(carry)).real
+            return carry / chance, chance
 
         assert start.state is not None
-        return lax.scan(step, start.state, tape)[1]
+        return lax.scan(step, plan.open(start.state), encoded, length=len(data))[1]
+
+    def _ahead(self, weights: Array, data: Array) -> tuple[Any, Any]:
+        """What is made before the loop: once for all steps, and for every step."""
+        plan, row = self.exact, partial(spread, self.circuit, weights)
+        prepared = plan.prepare(weight_row(self.circuit, weights))
+        return prepared, jax.vmap(lambda data_t: plan.encode(prepared, row(data_t)))(data)
 
 
 @final

@@ -81,15 +81,24 @@ def check_params(cell: AbstractCell | FeedbackCell, params: Any) -> None:
             raise ValueError("Argument `params` must have real leaves, but one is complex.")
 
 
-def check_carry(plan: AbstractPlan, carry: ArrayLike) -> Array:
-    state = jnp.asarray(carry)
-    expected = jax.eval_shape(plan.init).shape
-    if state.shape != expected:
+def check_carry(plan: AbstractPlan, carry: Any) -> Any:
+    state = jax.tree.map(jnp.asarray, carry)
+    expected, found = (
+        [leaf.shape for leaf in jax.tree.leaves(tree)]
+        for tree in (jax.eval_shape(plan.init), state)
+    )
+    if found != expected:
         raise ValueError(
-            f"Argument `carry` must have shape {expected}, but has shape {state.shape}; "
-            "try the `carry` of an earlier `simulate` with the same cell and engine."
+            f"Argument `carry` must have shape {_shapes(expected)}, but has shape "
+            f"{_shapes(found)}; try the `carry` of an earlier `simulate` with the same cell and "
+            "engine."
         )
     return state
+
+
+def _shapes(shapes: list[tuple[int, ...]]) -> str:
+    """One shape, or all those of a tuple of arrays."""
+    return str(shapes[0] if len(shapes) == 1 else shapes)
 
 
 def check_key(key: Array | None, needed: bool) -> None:

@@ -12,7 +12,7 @@ from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import AbstractPlan
-from qrnn_jax.engines.base import scaled_step
+from qrnn_jax.engines.base import rescaled, scaled_step
 from qrnn_jax.engines.marginals import marginal_estimate
 from qrnn_jax.engines.sampler import AbstractSampler, Estimate, sampled_estimate
 from qrnn_jax.gradients import AbstractExpectations
@@ -38,6 +38,10 @@ class Expectations(AbstractExpectations):
         return self.exact.circuit
 
     @property
+    def degree(self) -> int:
+        return max((observable.degree for observable in self.exact.observables), default=1)
+
+    @property
     def shots(self) -> int | None:
         return None
 
@@ -61,7 +65,7 @@ class Expectations(AbstractExpectations):
         def step(state: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
             tape_t, scale = inputs
             state, reads = self.exact.step_at(tape_t, state)
-            return (state if scale is None else state / scale), reads
+            return rescaled(self.exact, state, scale), reads
 
         assert start.state is not None
         state, reads = lax.scan(step, start.state, (tape, start.scales))
@@ -74,8 +78,8 @@ class Expectations(AbstractExpectations):
 
         def step(carry: Array, encoded_t: Any) -> tuple[Array, Array]:
             carry, _ = plan.step(prepared, carry, encoded_t)
-            chance = jnp.trace(plan.close(carry)).real
-            return carry / chance, chance
+            chance = plan.norm(plan.close(carry))
+            return rescaled(plan, carry, chance), chance
 
         assert start.state is not None
         return lax.scan(step, plan.open(start.state), encoded, length=len(data))[1]

@@ -21,7 +21,7 @@ from qrnn_jax.checks import (
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractPlan, Trajectories
-from qrnn_jax.engines.base import complex_dtype, real_dtype
+from qrnn_jax.engines.base import complex_dtype, real_dtype, rescaled
 from qrnn_jax.expectations import Expectations, Quantum
 from qrnn_jax.feedback import expectation_loop, feedback_rule
 from qrnn_jax.gradients import AbstractGradient
@@ -337,7 +337,10 @@ def prepare(
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
     data = jax.vmap(partial(cell.data, params))(xs.astype(dtype))
     weights = cell.weights(params)
-    start = Start(state if state is None or plan is None else state.astype(plan.dtype), key=key)
+    if plan is not None:
+        kind = plan.state_dtype
+        state = jax.tree.map(lambda leaf: leaf.astype(kind), state)
+    start = Start(state, key=key)
     if isinstance(expectations, Expectations) and cell.circuit.is_postselected:
         scales = expectations.survival(*lax.stop_gradient((weights, data, start)))
         start = start._replace(scales=scales)
@@ -396,7 +399,7 @@ def _forecast(
         state, y = carry
         tape = spread(cell.circuit, weights, cell.data(params, cell.feedback(y)))
         state, reads = plan.step(prepared, state, plan.encode(prepared, tape))
-        scale = reads[-1] if cell.circuit.is_postselected else 1
-        return (state / scale, finish(cell, params, reads)), y
+        scale = reads[-1] if cell.circuit.is_postselected else None
+        return (rescaled(plan, state, scale), finish(cell, params, reads)), y
 
     return lax.scan(step, (plan.open(state), first), length=steps)[1]

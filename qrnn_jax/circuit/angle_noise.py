@@ -82,16 +82,9 @@ class AngleNoise(AbstractChannel):
     def static(self) -> object:
         return type(self.gate), self.rate
 
-    def shift_terms(self, parameter: int) -> tuple[ShiftTerm, ...]:
-        """The rule of the noiseless gate: what a device that shifts the angle evaluates, biased.
-
-        Arguments:
-            parameter: position in `parameters`, 0.
-
-        Returns:
-            `ShiftTerm(coefficient, shift)` tuples.
-        """
-        return self.gate.shift_terms(parameter)
+    def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
+        """The rule of the noiseless gate: what a device that shifts the angle evaluates, biased."""
+        return self.gate.shift_terms(parameter, observable_degree)
 
     def kraus(self, *strengths: Array) -> Array:
         (angle,) = strengths

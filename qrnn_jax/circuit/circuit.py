@@ -18,7 +18,6 @@ from qrnn_jax.circuit.draw_text import draw_text
 from qrnn_jax.circuit.lower import lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
 from qrnn_jax.circuit.operation import AbstractMarker, AbstractOperation
-from qrnn_jax.circuit.postselect import Postselect
 from qrnn_jax.circuit.read import Read
 from qrnn_jax.circuit.readout_error import ReadoutError, check_readout_errors
 from qrnn_jax.circuit.slots import Slot
@@ -104,7 +103,7 @@ class Circuit:
     @cached_property
     def is_postselected(self) -> bool:
         """Whether only runs with a wanted outcome are kept, so that outputs are ratios."""
-        return any(isinstance(op, Postselect) for op in self.operations)
+        return any(operation.is_selective for operation in self.operations)
 
     @cached_property
     def bit_wires(self) -> tuple[int, ...]:

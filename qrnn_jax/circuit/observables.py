@@ -33,6 +33,11 @@ class AbstractObservable(abc.ABC):
     def outputs(self) -> int:
         """How many numbers are read."""
 
+    @property
+    def degree(self) -> int:
+        """Degree in the mode operators, which shift rules on modes depend on; 1 for qubits."""
+        return 1
+
     @abc.abstractmethod
     def read(self, left: Array, right: Array, probabilities: Array, place: dict[int, int]) -> Array:
         """The values on the state left right^dagger.

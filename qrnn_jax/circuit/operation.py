@@ -15,6 +15,7 @@ class AbstractOperation(abc.ABC):
     """One element of a step: frozen, hashable, without numbers of its own."""
 
     is_unitary: ClassVar[bool]
+    is_selective: ClassVar[bool] = False  # whether it keeps a part of the runs only
 
     @property
     @abc.abstractmethod
@@ -46,6 +47,26 @@ class AbstractOperation(abc.ABC):
         """Whether the matrix is diagonal whatever the parameters; lowering merges such gates."""
         return False
 
+    @abc.abstractmethod
+    def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
+        """The exact shift rule for one parameter; see `has_shift_rule`.
+
+        Arguments:
+            parameter: position in `parameters`.
+            observable_degree: degree of the observable in the mode operators; qubits ignore it.
+
+        Returns:
+            `ShiftTerm(coefficient, shift)` tuples; empty where the parameter changes nothing.
+
+        Raises:
+            ValueError: no finite rule exists.
+        """
+
+    @property
+    def has_shift_rule(self) -> bool:
+        """Whether a finite number of shifts gives the exact derivative in every parameter."""
+        return True
+
     @property
     def static(self) -> object:
         """What else the matrix depends on: gates of one class and equal `static` share code."""
@@ -74,15 +95,7 @@ class AbstractGate(AbstractOperation):
         """One Hermitian G per parameter a: the gate contains exp(-i a G), with G's spectrum."""
 
     def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
-        """The exact shift rule for one parameter, derived from its generator's spectrum.
-
-        Arguments:
-            parameter: position in `parameters`.
-            observable_degree: degree of the observable in the mode operators; qubits ignore it.
-
-        Returns:
-            `ShiftTerm(coefficient, shift)` tuples, two per distinct frequency.
-        """
+        """Two terms per distinct frequency of the parameter's generator."""
         del observable_degree
         return shift_terms(self.generators()[parameter])
 
@@ -100,12 +113,16 @@ class AbstractMarker(AbstractOperation):
     def parameters(self) -> tuple[Slot, ...]:
         return ()
 
+    def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
+        del parameter, observable_degree
+        return ()
+
 
 class AbstractChannel(AbstractOperation):
     """A linear, not necessarily unitary operation, given by Kraus matrices.
 
-    Equation: rho -> sum_m K_m rho K_m^dagger, sum_m K_m^dagger K_m = 1 (of all public channels,
-    only `Postselect` gives up the last: it keeps a part of the runs).
+    Equation: rho -> sum_m K_m rho K_m^dagger, sum_m K_m^dagger K_m = 1; selective ones, such
+    as `Postselect`, give up the last: they keep a part of the runs.
 
     Example:
         >>> import qrnn_jax as qj
@@ -114,6 +131,18 @@ class AbstractChannel(AbstractOperation):
     """
 
     is_unitary = False
+
+    @property
+    def has_shift_rule(self) -> bool:
+        return not self.parameters
+
+    def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
+        """None: the strength of a channel is no angle."""
+        del parameter, observable_degree
+        raise ValueError(
+            f"A channel's strength must not be shifted, but {self} is asked for a shift rule; "
+            "try `Backprop()`."
+        )
 
     @abc.abstractmethod
     def kraus(self, *strengths: Array) -> Array:

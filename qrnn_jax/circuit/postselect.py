@@ -39,6 +39,8 @@ class Postselect(AbstractChannel):
     Source: Bausch, Recurrent Quantum Neural Networks, NeurIPS 33 (2020), arXiv 2006.14619.
     """
 
+    is_selective = True
+
     wire: int
     value: int = 0
 

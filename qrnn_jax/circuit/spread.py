@@ -1,5 +1,6 @@
 """Spread weights and data over the occurrence tape: one angle per parameter of the step."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -36,27 +37,38 @@ def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
                 f"A circuit with {count} {name} slots must be given {count} {name}, but is given "
                 f"{values.shape[-1]}; try a cell or controller that returns as many."
             )
-    rows, coefficients, weight_index, data_index = [], [], [], []
-    for row, slot in enumerate(circuit.parameters):
-        for term in slot.terms:
-            rows.append(row)
-            coefficients.append(term.coefficient)
-            weight_index.append(circuit.weight_count if term.weight is None else term.weight)
-            data_index.append(circuit.data_count if term.data is None else term.data)
     dtype = jnp.result_type(weights, data)
-    constants = np.array([slot.constant for slot in circuit.parameters])
-    base = jnp.broadcast_to(jnp.asarray(constants, dtype), (*data.shape[:-1], len(constants)))
-    if not rows:
-        return base
-    weights = jnp.concatenate([weights.astype(dtype), jnp.ones(1, dtype)])
+    coefficients, weight_index, data_index = _terms(circuit)
     one = jnp.ones((*data.shape[:-1], 1), dtype)
+    weights = jnp.concatenate([weights.astype(dtype), jnp.ones(1, dtype)])
     data = jnp.concatenate([data.astype(dtype), one], axis=-1)
-    products = (
-        jnp.asarray(coefficients, dtype)
-        * weights[np.array(weight_index)]
-        * data[..., np.array(data_index)]
-    )
-    return base.at[..., np.array(rows)].add(products)
+    tape = jnp.asarray([slot.constant for slot in circuit.parameters], dtype)
+    tape = jnp.broadcast_to(tape, (*data.shape[:-1], len(circuit.parameters)))
+    # gathered, never scattered: who looks at a few columns pays for those only
+    for factor, weight, value in zip(coefficients, weight_index, data_index):
+        tape = tape + jnp.asarray(factor, dtype) * weights[weight] * data[..., value]
+    return tape
+
+
+@lru_cache(maxsize=256)
+def _terms(circuit: "Circuit") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every slot's products, filled up with zeros: coefficients and indices, each (L, K).
+
+    An index one past the last weight or data value stands for the factor 1.
+    """
+    slots = circuit.parameters
+    length = max((len(slot.terms) for slot in slots), default=0)
+    coefficients = np.zeros((length, len(slots)))
+    weight_index = np.full((length, len(slots)), circuit.weight_count)
+    data_index = np.full((length, len(slots)), circuit.data_count)
+    for column, slot in enumerate(slots):
+        for row, term in enumerate(slot.terms):
+            coefficients[row, column] = term.coefficient
+            if term.weight is not None:
+                weight_index[row, column] = term.weight
+            if term.data is not None:
+                data_index[row, column] = term.data
+    return coefficients, weight_index, data_index
 
 
 def weight_row(circuit: "Circuit", weights: Array) -> Array:

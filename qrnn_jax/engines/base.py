@@ -12,9 +12,9 @@ steps before the loop, and what a step does. The loop itself is written once, in
 
 A tape row (K,) holds the value of every gate parameter of one step. `prepare` looks at the columns
 that no data reach: they are equal in all rows. `step_at(tape_t, state)` is the same step with all
-columns its own: what the replays of a shift rule run. `state` is the public form (a vector, or the
-memory's density matrix), the same for every plan of an engine; `carry` may be whatever a plan finds
-fastest.
+columns its own: what the replays of a shift rule run. `state` is the public form (a vector, the
+memory's density matrix, a mean and a covariance), an array or a tuple of arrays, the same for every
+plan of an engine; `carry` may be whatever a plan finds fastest.
 """
 
 import abc
@@ -42,15 +42,15 @@ class AbstractPlan(abc.ABC):
     dtype: np.dtype
 
     @abc.abstractmethod
-    def init(self) -> Array:
+    def init(self) -> Any:
         """The initial state, |0..0>, in public form."""
 
     @abc.abstractmethod
-    def open(self, state: Array) -> Array:
+    def open(self, state: Any) -> Any:
         """Public form -> carry."""
 
     @abc.abstractmethod
-    def close(self, carry: Array) -> Array:
+    def close(self, carry: Any) -> Any:
         """Carry -> public form."""
 
     @abc.abstractmethod
@@ -62,11 +62,11 @@ class AbstractPlan(abc.ABC):
         """Everything of one step that depends on data but not on the state."""
 
     @abc.abstractmethod
-    def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
+    def step(self, prepared: Any, carry: Any, encoded_t: Any) -> tuple[Any, Array]:
         """One step: (carry, reads)."""
 
     @abc.abstractmethod
-    def step_at(self, tape_t: Array, state: Array) -> tuple[Array, Array]:
+    def step_at(self, tape_t: Array, state: Any) -> tuple[Any, Array]:
         """One step with the angles of every occurrence given: (state, reads)."""
 
     @property
@@ -89,13 +89,22 @@ class AbstractPlan(abc.ABC):
         """Whether `undo` can take a step back."""
         return False
 
-    def undo(self, prepared: Any, carry: Array, encoded_t: Any) -> Array:
+    def undo(self, prepared: Any, carry: Any, encoded_t: Any) -> Any:
         """The carry before a step, from the carry after it."""
         raise ValueError(f"{type(self).__name__} cannot take a step back: it is not reversible.")
 
     @abc.abstractmethod
-    def drift(self, state: Array) -> Array:
+    def norm(self, state: Any) -> Array:
+        """What should be 1, else the chance that a run is kept: the trace, or |psi|^2."""
+
+    def drift(self, state: Any) -> Array:
         """How far the state's norm or trace is from 1."""
+        return jnp.abs(self.norm(state) - 1)
+
+    @property
+    def state_dtype(self) -> np.dtype:
+        """The type of the numbers in the state."""
+        return self.dtype
 
     @abc.abstractmethod
     def stored_bytes(self) -> int:
@@ -156,12 +165,20 @@ class AbstractExactEngine(AbstractEngine):
 
 
 def scaled_step(
-    plan: AbstractPlan, prepared: Any, carry: Array, inputs: tuple[Any, Array | None]
-) -> tuple[Array, Array]:
+    plan: AbstractPlan, prepared: Any, carry: Any, inputs: tuple[Any, Array | None]
+) -> tuple[Any, Array]:
     """One step on (encoded_t, scale_t); the new carry is divided by the scale, if there is one."""
     encoded_t, scale = inputs
     carry, reads = plan.step(prepared, carry, encoded_t)
-    return (carry if scale is None else carry / scale), reads
+    return rescaled(plan, carry, scale), reads
+
+
+def rescaled(plan: AbstractPlan, carry: Any, chance: Array | None) -> Any:
+    """A carry whose norm was `chance`, with norm 1; as it is for None."""
+    if chance is None:
+        return carry
+    factor = jnp.sqrt(chance) if plan.is_pure else chance
+    return jax.tree.map(lambda leaf: leaf / factor, carry)
 
 
 def columns_of(blocks: Iterable[Block]) -> frozenset[int]:

@@ -132,8 +132,8 @@ class DensePlan(AbstractPlan):
     def prepared_columns(self) -> frozenset[int]:
         return columns_of(block for block in self.blocks if not block.varies)
 
-    def drift(self, state: Array) -> Array:
-        return jnp.abs(jnp.trace(state) - 1)
+    def norm(self, state: Array) -> Array:
+        return jnp.trace(state).real
 
     def stored_bytes(self) -> int:
         return 2 * len(self.blocks) * 4**self.circuit.wires * self.dtype.itemsize

@@ -161,8 +161,8 @@ class KrausPlan(AbstractPlan):
     def prepared_columns(self) -> frozenset[int]:
         return columns_of(block for block in self.body if not block.varies)
 
-    def drift(self, state: Array) -> Array:
-        return jnp.abs(jnp.trace(state) - 1)
+    def norm(self, state: Array) -> Array:
+        return jnp.trace(state).real
 
     def stored_bytes(self) -> int:
         outer, inner = self.sizes

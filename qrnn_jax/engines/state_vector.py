@@ -153,8 +153,8 @@ class StateVectorPlan(AbstractPlan):
     def prepared_columns(self) -> frozenset[int]:
         return columns_of(block for block in self._blocks if not block.varies)
 
-    def drift(self, state: Array) -> Array:
-        return jnp.abs(jnp.sum(jnp.abs(state) ** 2) - 1)
+    def norm(self, state: Array) -> Array:
+        return jnp.sum(jnp.abs(state) ** 2)
 
     def stored_bytes(self) -> int:
         return len(self._blocks) * 2**self.circuit.wires * self.dtype.itemsize

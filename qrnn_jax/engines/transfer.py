@@ -111,8 +111,8 @@ class TransferPlan(AbstractPlan):
     def is_linear(self) -> bool:
         return True
 
-    def drift(self, state: Array) -> Array:
-        return self.kraus.drift(state)
+    def norm(self, state: Array) -> Array:
+        return self.kraus.norm(state)
 
     def stored_bytes(self) -> int:
         return (len(self.basis) + 1) * self.kraus.sizes[1] ** 2 * self.dtype.itemsize // 2

@@ -22,13 +22,14 @@ class Start(NamedTuple):
     """What a run starts from, besides its angles. Rules pass it on and never look inside.
 
     Arguments:
-        state: the carried state in public form; None for sampled runs, which start in |0..0>.
+        state: the carried state in public form, an array or a tuple of arrays; None for sampled
+            runs, which start in |0..0>.
         scales: (T,), the success probabilities of an exact post-selected run, frozen; else None.
         key: a JAX key; None where nothing is random.
         shots: repetitions of this run, where they differ from run to run; else None.
     """
 
-    state: Array | None = None
+    state: Any = None
     scales: Array | None = None
     key: Array | None = None
     shots: Array | None = None
@@ -60,6 +61,11 @@ class AbstractExpectations(abc.ABC):
     @abc.abstractmethod
     def shots(self) -> int | None:
         """Repetitions per run; None if exact."""
+
+    @property
+    def degree(self) -> int:
+        """Degree of the observables in the mode operators; 1 for qubits, which ignore it."""
+        return 1
 
     @abc.abstractmethod
     def batch(self, steps: int) -> int:

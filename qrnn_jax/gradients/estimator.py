@@ -37,6 +37,7 @@ class Problem:
     steps: int
     weights: bool
     data: bool
+    degree: int = 1  # of the observables, see `AbstractExpectations.degree`
 
 
 class Point(NamedTuple):
@@ -317,7 +318,7 @@ def _reads_jvp(
         )
     reads, rest = _reads(rule, expectations, weights, data, start)
     still = jax.tree.map(jnp.zeros_like, rest)
-    problem = Problem(expectations.circuit, len(data), in_weights, in_data)
+    problem = Problem(expectations.circuit, len(data), in_weights, in_data, expectations.degree)
     refusal = rule.problem_refusal(problem)
     if refusal:
         raise ValueError(refusal)

@@ -161,7 +161,7 @@ class ParameterShift(AbstractEstimator):
                 'Argument `allocation` must be "uniform" for second derivatives, but is '
                 f'"{self.allocation}"; try leaving it out.'
             )
-        problem = Problem(expectations.circuit, len(tape), True, True)
+        problem = Problem(expectations.circuit, len(tape), True, True, expectations.degree)
         nothing = jnp.zeros(0, tape.dtype)
         point = Point(nothing, nothing, tape)
         runs = kept_reads(self, expectations, problem, point, start)
@@ -181,12 +181,13 @@ class ParameterShift(AbstractEstimator):
         wanted = circuit.gradient_slots(weights, data)
         for operation, offset in zip(circuit.operations, circuit.offsets):
             used = wanted[offset : offset + len(operation.parameters)].any()
-            if not isinstance(operation, AbstractChannel) or not used:
+            if operation.has_shift_rule or not used:
                 continue
             if not isinstance(operation, AngleNoise):
+                kind = "a noise strength" if isinstance(operation, AbstractChannel) else "this gate"
                 return (
-                    f"`ParameterShift` must not differentiate a noise strength, but {operation} "
-                    "depends on what is differentiated; try a constant strength, or `Backprop()`."
+                    f"`ParameterShift` must not differentiate {kind}, but {operation} "
+                    "depends on what is differentiated; try a constant there, or `Backprop()`."
                 )
             if not self.angle_noise:
                 return (

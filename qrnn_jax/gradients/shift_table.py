@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qrnn_jax.circuit import AbstractGate, AngleNoise
 from qrnn_jax.gradients.estimator import Problem
 
 
@@ -23,10 +22,9 @@ def shift_table(problem: Problem) -> Table:
     rows = [
         (offset + position, term.coefficient, term.shift)
         for operation, offset in zip(circuit.operations, circuit.offsets)
-        if isinstance(operation, AbstractGate | AngleNoise)
         for position in range(len(operation.parameters))
         if wanted[offset + position]
-        for term in operation.shift_terms(position)
+        for term in operation.shift_terms(position, problem.degree)
     ]
     columns, coefficients, shifts = zip(*rows) if rows else ((), (), ())
     return Table(np.array(columns, int), np.array(coefficients), np.array(shifts))

@@ -66,7 +66,8 @@ def sweep_back(
         here, earlier = pull((later, ct))
         return (earlier, jax.tree.map(jnp.add, total, here)), later
 
-    nothing = (jnp.zeros_like(before[0]), jax.tree.map(jnp.zeros_like, prepared))
+    end = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), before)
+    nothing = (end, jax.tree.map(jnp.zeros_like, prepared))
     (_, total), laters = lax.scan(back, nothing, (before, inputs, cotangents), reverse=True)
     return Swept(before, inputs, (laters, cotangents), total)
 
@@ -101,7 +102,7 @@ def _forward(
     weights, data, start = jax.tree.map(
         lambda leaf: leaf.value, (weights, data, start), is_leaf=lambda x: hasattr(x, "perturbed")
     )
-    problem = Problem(expectations.circuit, len(data), *wanted)
+    problem = Problem(expectations.circuit, len(data), *wanted, expectations.degree)
     refusal = rule.problem_refusal(problem)
     if refusal:
         raise ValueError(refusal)

@@ -114,7 +114,7 @@ def chances(params: Array, offsets: Array) -> Array:
             state = jnp.concatenate([seen, jnp.zeros(2)])  # the data qubit starts anew in |0>
         return jnp.stack(found)
 
-    return jax.vmap(one)(jnp.asarray(HISTORIES))
+    return jax.vmap(one)(jnp.asarray(HISTORIES, params.dtype))
 
 
 def mean_outcomes(params: Array) -> Array:
@@ -126,7 +126,7 @@ def mean_outcomes(params: Array) -> Array:
         >>> bool((abs(mean_outcomes(jnp.ones(3))) <= 1).all())
         True
     """
-    return chances(params, jnp.zeros((STEPS, 2)))[:, -1] @ jnp.asarray(HISTORIES)
+    return chances(params, jnp.zeros((STEPS, 2)))[:, -1] @ jnp.asarray(HISTORIES, params.dtype)
 
 
 def _ry(angle: Array) -> Array:
@@ -179,7 +179,8 @@ def variances(params: Array, compiled: Callable[..., Any] = jax.jit) -> Variance
 
 
 def _variances(params: Array) -> Variances:
-    outcomes, still = jnp.asarray(HISTORIES) * WEIGHTS, jnp.zeros((STEPS, 2))
+    outcomes = jnp.asarray(HISTORIES * WEIGHTS, params.dtype)
+    still = jnp.zeros((STEPS, 2))
     prefix, slopes = chances(params, still), jax.jacfwd(chances)(params, still)  # (16, T, 3)
     whole = prefix[:, -1]
     gradient = slopes[:, -1].T @ outcomes.sum(axis=1)
@@ -196,7 +197,7 @@ def _variances(params: Array) -> Variances:
 
 def _shifted(params: Array, outcomes: Array) -> tuple[Array, Array]:
     """Mean of the sum over the 16 circuits, and 16 times the sum of their one-shot variances."""
-    slopes = jax.vmap(jax.jacfwd(tape), (None, 0))(params, jnp.asarray(HISTORIES))  # (16, T, 2, 3)
+    slopes = jax.vmap(jax.jacfwd(tape), (None, 0))(params, jnp.asarray(HISTORIES, params.dtype))  # (16, T, 2, 3)
     later = jnp.cumsum(outcomes[:, ::-1], axis=1)[:, ::-1]  # from step t on
     weighted = slopes * later[:, :, None, None] / 2
     unit = jnp.eye(2 * STEPS).reshape(-1, STEPS, 2) * jnp.pi / 2

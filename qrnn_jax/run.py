@@ -295,7 +295,7 @@ def _run_controlled(
     xs: Array,
     key: Array | None,
 ) -> Result:
-    dtype = real_dtype(complex_dtype(None if engine is None else engine.dtype))
+    dtype = real_dtype(complex_dtype(None) if engine is None else engine.precision)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
     xs = xs.astype(dtype)
     if cell.feed == "bits":

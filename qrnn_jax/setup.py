@@ -11,9 +11,12 @@ from qrnn_jax.engines import (
     AbstractExactEngine,
     AbstractPlan,
     DensityMatrix,
+    Gaussian,
+    RealVector,
     StateVector,
     Trajectories,
 )
+from qrnn_jax.engines.real_vector import prefers_real
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
 from qrnn_jax.gradients import (
     AbstractEstimator,
@@ -31,12 +34,24 @@ def engine_for(cell: AbstractCell, engine: AbstractEngine | None) -> AbstractEng
     """The given engine, or the fastest exact one."""
     if engine is None:
         circuit, _ = observed(cell.circuit, cell.observables)
+        if circuit.is_modes:
+            return _engine_for_modes(circuit)
+        if prefers_real(circuit):
+            return RealVector()
         return StateVector() if circuit.is_unitary else DensityMatrix()
     if not isinstance(engine, AbstractEngine):
         raise TypeError(
             f"Argument `engine` must be an engine, but is {engine!r}; try `qj.DensityMatrix()`."
         )
     return engine
+
+
+def _engine_for_modes(circuit: Circuit) -> AbstractEngine:
+    """`Gaussian`; a cutoff is never guessed."""
+    refusal = Gaussian().refusal(circuit)
+    if refusal:
+        raise ValueError(f"Argument `engine` must be given here, but is None: {refusal}")
+    return Gaussian()
 
 
 def plan_for(cell: AbstractCell, engine: AbstractEngine | None) -> AbstractPlan:
@@ -61,6 +76,14 @@ def expectations_for(
     """The quantum part as `run` would play it."""
     check_shots(shots)
     engine = engine_for(cell, engine)
+    refusal = engine.refusal(cell.circuit) if cell.circuit.is_modes else None
+    if refusal:
+        raise ValueError(refusal)
+    if cell.circuit.is_modes and shots is not None:
+        raise ValueError(
+            f"Argument `shots` must be None on modes, but is {shots}: outcomes of modes are not "
+            "drawn; try `Homodyne(mode, draw=...)` for measurements between the steps."
+        )
     if isinstance(engine, Trajectories) and shots is None:
         return _branches(cell, engine)
     if shots is None:

@@ -258,6 +258,7 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
     "viqueira-emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
+    "cv": qj.cells.CVQRNN(io=1, hidden=1),
     "noisy": qj.cells.Noisy(
         qj.cells.Viqueira(exchange=1, memory=1, layers=1, uploads=0),
         qj.NoiseProfile(gate2=0.05, damping=0.1, idle=0.08, readout=0.05),
@@ -271,8 +272,12 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
 ALL_ENGINES: dict[str, qj.AbstractExactEngine] = {
     "state-vector": qj.StateVector(),
     "density-matrix": qj.DensityMatrix(),
+    "gaussian": qj.Gaussian(),
 }
 """One instance or more of every public exact engine."""
+
+CUT_ENGINES: dict[str, qj.AbstractExactEngine] = {"fock": qj.Fock(6)}
+"""One instance or more of every public engine that is exact up to a cutoff."""
 
 SAMPLED_ENGINES: dict[str, qj.AbstractEngine] = {"trajectories": qj.Trajectories(100)}
 """One instance or more of every public engine that draws outcomes or branches."""
@@ -295,7 +300,7 @@ INEXACT_RULES: dict[str, qj.AbstractGradient] = {
 
 REGISTRIES: dict[type, dict] = {
     qj.AbstractCell: ALL_CELLS,
-    qj.AbstractEngine: ALL_ENGINES | SAMPLED_ENGINES,
+    qj.AbstractEngine: ALL_ENGINES | CUT_ENGINES | SAMPLED_ENGINES,
     qj.AbstractGradient: ALL_RULES | INEXACT_RULES,
 }
 

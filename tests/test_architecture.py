@@ -21,7 +21,17 @@ SOURCES = [path for path in FILES if path.name != "__init__.py"]
 LAYERS = {"ops": 1, "circuit": 2, "engines": 3, "gradients": 4, "cell": 5, "controller": 6}
 LAYERS |= {"checks": 7, "expectations": 7, "setup": 8, "feedback": 9, "recorded": 10, "run": 11}
 LAYERS |= {"estimate": 12, "moments": 12, "ages": 12, "losses": 12, "cells": 13}
-OUTER = {"tasks", "training", "validation", "plots", "cli", "hardware", "__main__"}
+OUTER = {
+    "tasks",
+    "baselines",
+    "training",
+    "validation",
+    "reproduction",
+    "plots",
+    "cli",
+    "hardware",
+    "__main__",
+}
 CORE_AT_TOP = {"__init__"}
 
 MODULES = [

@@ -17,6 +17,7 @@ from qrnn_jax.circuit.draw_matplotlib import draw_matplotlib
 from qrnn_jax.circuit.draw_text import draw_text
 from qrnn_jax.circuit.lower import lower
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
+from qrnn_jax.circuit.modes import acts_on_modes
 from qrnn_jax.circuit.operation import AbstractMarker, AbstractOperation
 from qrnn_jax.circuit.read import Read
 from qrnn_jax.circuit.readout_error import ReadoutError, check_readout_errors
@@ -36,12 +37,13 @@ class Circuit:
     operation first. Wire 0 is the most significant bit; rho_0 = |0..0><0..0|.
 
     Arguments:
-        wires: number of wires n, 1 or more.
+        wires: number of wires n, 1 or more: qubits, or modes where the operations act on modes.
         operations: gates, channels, resets, measurements and at most one `Read`.
 
     Raises:
         ValueError: a wire out of range, a gap in the slots, more than one `Read`, a recorded bit
-            that something else acts on, a `ReadoutError` behind the read-out.
+            that something else acts on, a `ReadoutError` behind the read-out, operations on qubits
+            next to operations on modes.
         TypeError: something that is no operation.
 
     Example:
@@ -62,6 +64,7 @@ class Circuit:
         object.__setattr__(self, "operations", tuple(operations))
         self._check_operations()
         self._check_slots()
+        acts_on_modes(self.operations)
         check_bit_wires(self.operations)
         check_readout_errors(self.operations, self.read_index)
         object.__setattr__(self, "_hash", hash((self.wires, self.operations)))
@@ -94,6 +97,11 @@ class Circuit:
     def is_unitary(self) -> bool:
         """Whether the step has no channel, no reset and no back-action of the read-out."""
         return all(op.is_unitary for op in self.operations) and not self.is_read_measured
+
+    @cached_property
+    def is_modes(self) -> bool:
+        """Whether the wires are modes of light; else they are qubits."""
+        return acts_on_modes(self.operations)
 
     @cached_property
     def is_read_measured(self) -> bool:
@@ -168,13 +176,18 @@ class Circuit:
             (2**n, 2**n), complex128, indexed [out, in].
 
         Raises:
-            ValueError: the step is not unitary, or has more than 12 wires.
+            ValueError: the step is not unitary, acts on modes, or has more than 12 wires.
 
         Example:
             >>> import numpy as np, qrnn_jax as qj
             >>> qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)).matrix([np.pi]).round(6).tolist()
             [[0j, -1j], [-1j, 0j]]
         """
+        if self.is_modes:
+            raise ValueError(
+                "A circuit must act on qubits to have a dense matrix here, but this one acts on "
+                "modes; try `Gaussian()` or `Fock(cutoff)` as an engine."
+            )
         if not self.is_unitary or self.wires > 12:
             raise ValueError(
                 "A circuit must be unitary and have at most 12 wires to have a dense matrix here, "

@@ -68,6 +68,11 @@ class AbstractOperation(abc.ABC):
         return True
 
     @property
+    def shift_obstacle(self) -> str | None:
+        """Why the shift rules of a circuit's other gates fail next to this operation, if so."""
+        return None
+
+    @property
     def static(self) -> object:
         """What else the matrix depends on: gates of one class and equal `static` share code."""
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from .reproduce import reproduce
 from .train import train
 from .validate import validate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 app.command()(train)
 app.command()(validate)
+app.command()(reproduce)
 
 
 @app.callback()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .exit_codes import UNEXPECTED, exit_codes, say
+from .result_folder import result_folder
 from .signals import Signals
 
 Full = Annotated[
@@ -65,7 +65,7 @@ def validate(
         from .laboratory_progress import reporting
         from .laboratory_table import print_findings
 
-        folder = _folder(out, resume=resume)
+        folder = result_folder("validate", out, resume=resume)
         settings = Settings(full=full, cells=tuple(cells or ()))
         try:
             with reporting(lambda: signals.received is not None) as reporter:
@@ -76,20 +76,6 @@ def validate(
         print_findings(records, folder)
         if failed(records):
             raise typer.Exit(UNEXPECTED)
-
-
-def _folder(out: Path | None, *, resume: bool) -> Path:
-    """Where to write; results of another session are never taken up, or lost, unasked."""
-    if resume and out is None:
-        raise ValueError("Option `--resume` must come with `--out`, the folder to go on in.")
-    if out is None:
-        return Path("runs") / f"validate-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not resume and any(out.glob("E*.json")):
-        raise ValueError(
-            f"Option `--out` must name a folder without results, but {out} has some; "
-            "try `--resume`, or another folder."
-        )
-    return out
 
 
 def _again(full: bool, cells: list[str] | None, only: list[str] | None, folder: Path) -> str:

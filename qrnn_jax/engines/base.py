@@ -85,6 +85,11 @@ class AbstractPlan(abc.ABC):
         return False
 
     @property
+    def is_affine(self) -> bool:
+        """Whether steps and reads are affine in the state, as one sweep for all shifts needs."""
+        return not self.is_pure
+
+    @property
     def is_reversible(self) -> bool:
         """Whether `undo` can take a step back."""
         return False
@@ -121,6 +126,11 @@ class AbstractEngine(abc.ABC):
     """
 
     dtype: DTypeLike | None
+
+    @property
+    def precision(self) -> np.dtype:
+        """The complex type of the precision that the engine computes in."""
+        return complex_dtype(self.dtype)
 
     @abc.abstractmethod
     def refusal(self, circuit: Circuit) -> str | None:
@@ -167,10 +177,14 @@ class AbstractExactEngine(AbstractEngine):
 def scaled_step(
     plan: AbstractPlan, prepared: Any, carry: Any, inputs: tuple[Any, Array | None]
 ) -> tuple[Any, Array]:
-    """One step on (encoded_t, scale_t); the new carry is divided by the scale, if there is one."""
+    """One step on (encoded_t, scale_t); what it returns is divided by the scale, if there is one.
+
+    Outputs are ratios of reads, so the scale cancels there. Without it a rare survival p would
+    bring 1 / p^2 into their derivatives, beyond float32 from p = 1e-19 on.
+    """
     encoded_t, scale = inputs
     carry, reads = plan.step(prepared, carry, encoded_t)
-    return rescaled(plan, carry, scale), reads
+    return rescaled(plan, carry, scale), reads if scale is None else reads / scale
 
 
 def rescaled(plan: AbstractPlan, carry: Any, chance: Array | None) -> Any:
@@ -179,6 +193,16 @@ def rescaled(plan: AbstractPlan, carry: Any, chance: Array | None) -> Any:
         return carry
     factor = jnp.sqrt(chance) if plan.is_pure else chance
     return jax.tree.map(lambda leaf: leaf / factor, carry)
+
+
+def modes_refusal(engine: AbstractEngine, circuit: Circuit) -> str | None:
+    """Why an engine for qubits cannot run a circuit on modes; None for one on qubits."""
+    if not circuit.is_modes:
+        return None
+    return (
+        f"`{type(engine).__name__}` must have a circuit on qubits, but this one acts on modes; "
+        "try `Gaussian()`, or `Fock(cutoff)`."
+    )
 
 
 def columns_of(blocks: Iterable[Block]) -> frozenset[int]:

@@ -14,6 +14,7 @@ from qrnn_jax.engines.base import (
     AbstractPlan,
     check_memory,
     complex_dtype,
+    modes_refusal,
 )
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.instrument import InstrumentSampler, prefers_instrument
@@ -54,10 +55,12 @@ class DensityMatrix(AbstractExactEngine):
     dtype: DTypeLike | None = None
 
     def refusal(self, circuit: Circuit) -> str | None:
-        del circuit
-        return None
+        return modes_refusal(self, circuit)
 
     def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
+        refusal = self.refusal(circuit)
+        if refusal:
+            raise ValueError(refusal)
         return _plan(circuit, observables, complex_dtype(self.dtype))
 
     def sampler(

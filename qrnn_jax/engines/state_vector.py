@@ -19,6 +19,7 @@ from qrnn_jax.engines.base import (
     check_memory,
     columns_of,
     complex_dtype,
+    modes_refusal,
     read_all,
 )
 from qrnn_jax.engines.sampler import AbstractSampler
@@ -54,6 +55,8 @@ class StateVector(AbstractExactEngine):
     dtype: DTypeLike | None = None
 
     def refusal(self, circuit: Circuit) -> str | None:
+        if circuit.is_modes:
+            return modes_refusal(self, circuit)
         for index, operation in enumerate(circuit.operations):
             if not operation.is_unitary:
                 return (

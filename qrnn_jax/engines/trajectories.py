@@ -20,8 +20,13 @@ from qrnn_jax.circuit import AbstractChannel, AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
-from qrnn_jax.circuit.postselect import Postselect
-from qrnn_jax.engines.base import AbstractEngine, check_memory, complex_dtype, read_all
+from qrnn_jax.engines.base import (
+    AbstractEngine,
+    check_memory,
+    complex_dtype,
+    modes_refusal,
+    read_all,
+)
 from qrnn_jax.engines.sampler import AbstractSampler, choose, pick
 from qrnn_jax.ops import apply_matrix, marginal
 
@@ -74,8 +79,7 @@ class Trajectories(AbstractEngine):
             )
 
     def refusal(self, circuit: Circuit) -> str | None:
-        del circuit
-        return None
+        return modes_refusal(self, circuit)
 
     def sampler(
         self,
@@ -224,7 +228,7 @@ class TrajectorySampler(AbstractSampler):
         count, (psi, alive) = self.circuit.wires, branch
         rho = _reduced(psi, block.wires, count)
         chances = jnp.maximum(jnp.einsum("mab,ba->m", given.effects, rho).real, 0)
-        selecting = isinstance(block.members[0].operation, Postselect)
+        selecting = block.members[0].operation.is_selective
         if selecting:
             drawn = pick(chances / jnp.trace(rho).real, uniform)
         else:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from qrnn_jax.circuit import AbstractChannel, AngleNoise, Circuit
+from qrnn_jax.circuit import AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
 from qrnn_jax.gradients.estimator import RULE, AbstractEstimator, Point, Problem, kept_reads
@@ -180,11 +180,16 @@ class ParameterShift(AbstractEstimator):
     def _refuse(self, circuit: Circuit, weights: bool, data: bool) -> str | None:
         wanted = circuit.gradient_slots(weights, data)
         for operation, offset in zip(circuit.operations, circuit.offsets):
+            if operation.shift_obstacle and wanted.any():
+                return (
+                    f"`ParameterShift` must not meet {operation}: {operation.shift_obstacle}; "
+                    "try `Backprop()`."
+                )
             used = wanted[offset : offset + len(operation.parameters)].any()
             if operation.has_shift_rule or not used:
                 continue
             if not isinstance(operation, AngleNoise):
-                kind = "a noise strength" if isinstance(operation, AbstractChannel) else "this gate"
+                kind = "this gate" if operation.is_unitary else "a noise strength"
                 return (
                     f"`ParameterShift` must not differentiate {kind}, but {operation} "
                     "depends on what is differentiated; try a constant there, or `Backprop()`."

@@ -80,6 +80,11 @@ def swept(rule: AbstractEstimator, expectations: AbstractExpectations) -> Functi
             "maps on density matrices, and one sweep of a vector does not give their loss; try "
             "`engine=qj.DensityMatrix()`, or `gradient=qj.Adjoint()`."
         )
+    if not expectations.plan.is_affine:
+        raise ValueError(
+            'Argument `route` must be "replay" where reads are not affine in the state, but is '
+            '"shared" (means of squares on a Gaussian state are not); try `route="replay"`.'
+        )
     return partial(_swept, rule, expectations)
 
 

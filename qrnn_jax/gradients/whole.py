@@ -96,6 +96,11 @@ def spectrum_refusal(name: str, circuit: Circuit, weights: bool, data: bool) -> 
             f"`{name}` must not differentiate data, but the data depend on what is differentiated; "
             "try `ParameterShift()`."
         )
+    if weights and circuit.weight_count and circuit.is_modes:
+        return (
+            f"`{name}` must have gates with finitely many frequencies, but the circuit acts on "
+            "modes, whose gates have none; try `ParameterShift()`."
+        )
     for operation in circuit.operations if weights else ():
         if isinstance(operation, AbstractGate):
             continue

@@ -1,21 +1,12 @@
 """Task (a) of Viqueira et al.: a decaying triangle, looked for 12 time units ahead."""
 
-import random
-from dataclasses import replace
-
 import numpy as np
 
 from ._checks import whole
+from ._fifty_windows import SAMPLES, fifty_windows
 from .base import Task
 from .scale import Standardiser
 from .triangle import triangle_wave
-from .windows import sliding_windows, washout
-
-SAMPLES = 1000  # input samples, 10 per time unit
-LENGTH = 20  # steps in a window
-SCORED = 5  # of which the last count
-TRAINING_WINDOWS = 40  # of 50; the other 10 are the test
-VALIDATION_WINDOWS = 8  # drawn among the 40
 
 
 def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
@@ -49,39 +40,18 @@ def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
     arXiv:2310.20671.
     """
     delay = whole("delay", delay, least=1)
-    validation = list(validation_windows(seed))
     ahead = 10 * delay
     time = np.linspace(0.0, 100.0 + delay, SAMPLES + ahead)
     series = np.exp(-0.02 * time) * 0.75 * triangle_wave(time / 5.0 + 0.5)
-    windows = sliding_windows(series, LENGTH, horizon=ahead, stride=LENGTH)
-    windows = replace(windows, mask=washout(windows.mask, LENGTH - SCORED))
-    train = [n for n in range(TRAINING_WINDOWS) if n not in validation]
+    train, validation, test = fifty_windows(series[:SAMPLES], series[ahead:], seed=seed)
     return Task(
         name="decreasing_triangle",
-        train=windows[train],
-        validation=windows[validation],
-        test=windows[TRAINING_WINDOWS:],
+        train=train,
+        validation=validation,
+        test=test,
         series=series[:, None],
         scale=Standardiser.identity(),
         description=f"Triangle of period 5 decaying as exp(-0.02 t), {delay} time units ahead.",
         source="Viqueira et al., doi 10.1088/2632-2153/ad9431, arXiv:2310.20671, task (a).",
         licence="Generated from a formula; no licence needed.",
     )
-
-
-def validation_windows(seed: int) -> tuple[int, ...]:
-    """Which of the first 40 windows Viqueira et al. hold back for validation, in ascending order.
-
-    Python's `random.Random(seed).sample(range(40), 8)`, sorted; the published tasks (a), (b), (c)
-    use the seeds 2, 1, 0.
-
-    Raises:
-        ValueError: if `seed` is not a whole number of at least 0.
-
-    Example:
-        >>> from qrnn_jax import tasks
-        >>> tasks.validation_windows(2)
-        (3, 5, 10, 13, 16, 19, 23, 38)
-    """
-    generator = random.Random(whole("seed", seed, least=0))
-    return tuple(sorted(generator.sample(range(TRAINING_WINDOWS), VALIDATION_WINDOWS)))

@@ -117,7 +117,8 @@ def prepare(config: Config) -> Experiment:
     circuit = cell.circuit
     engine = config.engine.build()
     if engine is None:
-        engine = qj.StateVector() if circuit.is_unitary else qj.DensityMatrix()
+        qubits = qj.StateVector() if circuit.is_unitary else qj.DensityMatrix()
+        engine = qj.Gaussian() if circuit.is_modes else qubits
     experiment = Experiment(
         config, config.task.build(), cell, engine, config.gradient.build(), config.optimizer.build()
     )

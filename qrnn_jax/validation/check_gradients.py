@@ -71,7 +71,7 @@ def check_gradients(
     Source: the rules' own; the comparison is the acceptance test of Viqueira et al., arXiv
     2310.20671, whose stored gradients it reproduces.
     """
-    engine = engine or (qj.StateVector() if cell.circuit.is_unitary else qj.DensityMatrix())
+    engine = engine or _exact_engine(cell.circuit)
     with jax.enable_x64(True):
         inputs = jax.tree.map(_double, (params, xs))
 
@@ -91,12 +91,19 @@ def check_gradients(
         plan = engine.plan(cell.circuit, cell.observables)
         report = GradientReport(
             model=f"{type(cell).__name__} of {cell.circuit.wires} wires, T = {len(inputs[1])}",
-            simulation=f"{engine}: {type(plan).__name__}, {plan.dtype}",
+            simulation=f"{engine}: {type(plan).__name__}, {plan.state_dtype}",
             rows=tuple(rows),
         )
     if verbose:
         print(report)
     return report
+
+
+def _exact_engine(circuit: qj.Circuit) -> qj.AbstractExactEngine:
+    """What `run` would choose."""
+    if circuit.is_modes:
+        return qj.Gaussian()
+    return qj.StateVector() if circuit.is_unitary else qj.DensityMatrix()
 
 
 def public_rules() -> tuple[qj.AbstractGradient, ...]:

@@ -85,7 +85,9 @@ def _exactness(settings: Settings) -> list[dict[str, Any]]:
     profiles = {"heavy": HEAVY}
     if settings.full:
         profiles["laboratory"] = qj.NoiseProfile.preset("laboratory")
-    ideal = {"pilot": pilot_cell(STRONG), "Takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1)}
+    ideal: dict[str, qj.AbstractCell] = {"pilot": pilot_cell(STRONG)}
+    if settings.full:
+        ideal["Takaki"] = qj.cells.Takaki(inputs=2, memory=1, depth=1)
     cells: dict[tuple[str, str], qj.AbstractCell] = {
         (name, label): qj.cells.Noisy(cell, profile)
         for name, cell in ideal.items()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BOUND = 1e-10
 QUICK_STEPS, FULL_STEPS = (3,), (1, 2, 4, 8, 16, 32)
 # where the other rules are looked at, too: some T in full size, some cells in quick size
-ALL_RULES_AT, QUICK_ALL_RULES = (4, 32), ("reuploading+noise", "feed-forward+noise")
+ALL_RULES_AT, QUICK_ALL_RULES = (4, 32), ("feed-forward+noise",)
 BRANCH_STEPS = 3
 # name -> rule, and whether it differentiates in the inputs, too
 RULES: dict[str, tuple[qj.AbstractGradient, bool]] = {

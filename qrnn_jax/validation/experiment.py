@@ -1,4 +1,4 @@
-"""What an experiment of the gradient laboratory is: settings in, findings out."""
+"""What an experiment is: settings in, findings out."""
 
 from __future__ import annotations
 
@@ -47,6 +47,9 @@ class Check:
             near certainty for the fixed seeds; a failure makes the command fail, too), or
             "prediction" (what the literature or our own notes expected; a miss is a finding).
         source: where the expectation comes from.
+        published: the same number in a paper, its code or its author's log; None if there is none.
+        control: the same number for the best classical control on the same data; None if none.
+        control_name: which control that is.
 
     Example:
         >>> from qrnn_jax import validation
@@ -60,6 +63,9 @@ class Check:
     high: float | None = None
     kind: Kind = "exactness"
     source: str = ""
+    published: float | None = None
+    control: float | None = None
+    control_name: str = ""
 
     @property
     def passed(self) -> bool:
@@ -154,7 +160,7 @@ class Experiment:
     """One question, one file.
 
     Arguments:
-        name: "E1" .. "E11".
+        name: short, such as "E1" or "takaki-cosine"; names its files, too.
         title: a few words.
         question: what is asked, in a sentence.
         run: (settings, progress) -> findings; deterministic for given settings.

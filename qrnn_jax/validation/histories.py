@@ -197,7 +197,8 @@ def _variances(params: Array) -> Variances:
 
 def _shifted(params: Array, outcomes: Array) -> tuple[Array, Array]:
     """Mean of the sum over the 16 circuits, and 16 times the sum of their one-shot variances."""
-    slopes = jax.vmap(jax.jacfwd(tape), (None, 0))(params, jnp.asarray(HISTORIES, params.dtype))  # (16, T, 2, 3)
+    histories = jnp.asarray(HISTORIES, params.dtype)
+    slopes = jax.vmap(jax.jacfwd(tape), (None, 0))(params, histories)  # (16, T, 2, 3)
     later = jnp.cumsum(outcomes[:, ::-1], axis=1)[:, ::-1]  # from step t on
     weighted = slopes * later[:, :, None, None] / 2
     unit = jnp.eye(2 * STEPS).reshape(-1, STEPS, 2) * jnp.pi / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, final
 
@@ -74,10 +74,11 @@ def run_laboratory(
     reporter: Reporter | None = None,
     *,
     experiments: Sequence[Experiment] = EXPERIMENTS,
+    write: Callable[[Sequence[Record], Path], None] = write_report,
 ) -> tuple[Record, ...]:
     """Run experiments in float64, each into a file of its own; skip those that are finished.
 
-    Writes E1.json, E1.png, ... as each is done, then report.json and report.md. A second run into
+    Writes E1.json, E1.png, ... as each is done, then what `write` writes. A second run into
     the same folder with the same settings and the same version of the library takes up each E1.json
     that it finds and draws its picture anew.
 
@@ -87,6 +88,7 @@ def run_laboratory(
         only: names such as "E3"; empty for all.
         reporter: is told what happens, and may ask to stop.
         experiments: from which `only` chooses.
+        write: puts the finished records into the folder: report.json and report.md by default.
 
     Returns:
         One `Record` per experiment, in order.
@@ -126,7 +128,7 @@ def run_laboratory(
         draw(record, folder)
         records.append(record)
         reporter.end(record, resumed)
-    write_report(records, folder)
+    write(records, folder)
     return tuple(records)
 
 

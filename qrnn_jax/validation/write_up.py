@@ -75,18 +75,31 @@ def page(records: Sequence[Record]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _head(records: Sequence[Record]) -> str:
+def origin(records: Sequence[Record]) -> str:
+    """How large, how long, and with what the records were made, in a line.
+
+    Example:
+        >>> from qrnn_jax.validation.write_up import origin
+        >>> origin([]).split(".")[0]
+        'Settings: quick; 0 s in all'
+    """
     full = any(record.settings.full for record in records)
     seconds = sum(record.seconds for record in records)
     made, where = versions(), machine()
+    return (
+        f"Settings: {'full' if full else 'quick'}; {seconds:.0f} s in all. qrnn_jax "
+        f"{made['qrnn_jax'] or 'from a checkout'}, jax {made['jax']}, Python {where['python']}, "
+        f"{where['system']}, {where['cpus']} CPUs, {where['device']}."
+    )
+
+
+def _head(records: Sequence[Record]) -> str:
     lines = [
         "# The gradient laboratory",
         "",
-        f"Settings: {'full' if full else 'quick'}; {seconds:.0f} s in all. qrnn_jax "
-        f"{made['qrnn_jax'] or 'from a checkout'}, jax {made['jax']}, Python {where['python']}, "
-        f"{where['system']}, {where['cpus']} CPUs, {where['device']}.",
+        origin(records),
         "",
-        *_rows(
+        *markdown_rows(
             ("experiment", "checks passed", "seconds", "conclusion"),
             [
                 (
@@ -116,8 +129,8 @@ def _section(record: Record) -> str:
         parts.append(f"![{record.experiment.title}]({name}.png)")
     if found.checks:
         header = ("check", "measured", "expected", "verdict", "kind", "source")
-        parts.append("\n".join(_rows(header, [_check(check) for check in found.checks])))
-    parts += [_table(table) for table in found.tables]
+        parts.append("\n".join(markdown_rows(header, [_check(check) for check in found.checks])))
+    parts += [markdown_table(table) for table in found.tables]
     return "\n\n".join(parts)
 
 
@@ -169,12 +182,27 @@ def passed(checks: Sequence[Check]) -> str:
     return f"{sum(check.passed for check in checks)}/{len(checks)}"
 
 
-def _table(table: Table) -> str:
-    lines = [f"**{table.title}**", "", *_rows(table.header, table.rows)]
+def markdown_table(table: Table) -> str:
+    """A table with its title and its note.
+
+    Example:
+        >>> from qrnn_jax.validation import Table
+        >>> from qrnn_jax.validation.write_up import markdown_table
+        >>> markdown_table(Table("sizes", ("T",), ((4,),))).splitlines()[-1]
+        '| 4 |'
+    """
+    lines = [f"**{table.title}**", "", *markdown_rows(table.header, table.rows)]
     return "\n".join([*lines, "", table.note] if table.note else lines)
 
 
-def _rows(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def markdown_rows(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of a table.
+
+    Example:
+        >>> from qrnn_jax.validation.write_up import markdown_rows
+        >>> markdown_rows(("T", "known"), [(4, None)])[-1]
+        '| 4 | - |'
+    """
     body = [[_text(value) for value in row] for row in rows]
     lines = [list(header), ["---"] * len(header), *body]
     return ["| " + " | ".join(line) + " |" for line in lines]

@@ -1,0 +1,29 @@
+"""The registry of reproductions, in the order in which they run."""
+
+from __future__ import annotations
+
+from qrnn_jax.validation import Experiment
+
+from .takaki_cosine import EXPERIMENT as TAKAKI_COSINE
+from .takaki_differences import EXPERIMENT as TAKAKI_DIFFERENCES
+from .takaki_interaction import EXPERIMENT as TAKAKI_INTERACTION
+from .takaki_memory import EXPERIMENT as TAKAKI_MEMORY
+from .takaki_spin import EXPERIMENT as TAKAKI_SPIN
+from .takaki_triangle import EXPERIMENT as TAKAKI_TRIANGLE
+from .viqueira_replay import EXPERIMENT as VIQUEIRA_REPLAY
+from .viqueira_seeds import EXPERIMENT as VIQUEIRA_SEEDS
+from .viqueira_shots import EXPERIMENT as VIQUEIRA_SHOTS
+from .viqueira_trajectories import EXPERIMENT as VIQUEIRA_TRAJECTORIES
+
+REPRODUCTIONS: tuple[Experiment, ...] = (
+    TAKAKI_COSINE,
+    TAKAKI_TRIANGLE,
+    TAKAKI_SPIN,
+    TAKAKI_INTERACTION,
+    TAKAKI_MEMORY,
+    TAKAKI_DIFFERENCES,
+    VIQUEIRA_REPLAY,
+    VIQUEIRA_SEEDS,
+    VIQUEIRA_SHOTS,
+    VIQUEIRA_TRAJECTORIES,
+)

@@ -212,6 +212,51 @@ def cross_entropy_jackknife(outputs: ArrayLike, labels: ArrayLike, shots: int) -
     )
 
 
+def probability_cross_entropy(
+    outputs: ArrayLike, words: ArrayLike, *, mask: ArrayLike | None = None
+) -> Array:
+    """The loss of Bausch's programs: a softmax cross-entropy whose logits are probabilities.
+
+    Equation: L = mean [log sum_j exp p_j - p_word - (log(K - 1 + e) - 1)]: 0 for a certain right
+    word, 0.380, 0.643, 0.805, 0.898, 0.948 for a uniform guess among K = 2, 4, 8, 16, 32 words.
+
+    All losses of that paper are in this unit. It is bounded and not proper: near the optimum it
+    measures 1 - p_word linearly, about (1 - p_word) for few words. Use it to compare with the
+    paper; where the probabilities matter, use the negative log-likelihood.
+
+    Arguments:
+        outputs: p, (..., K), outcome distributions.
+        words: whole numbers below K, (...), the right words.
+        mask: (...) booleans, which of them count; None for all.
+
+    Returns:
+        A scalar, 0 or more; NaN where nothing counts.
+
+    Raises:
+        ValueError: the shapes do not fit.
+
+    Example:
+        >>> import jax.numpy as jnp, qrnn_jax as qj
+        >>> guess = jnp.full((5, 4), 0.25)
+        >>> print(f"{qj.losses.probability_cross_entropy(guess, jnp.zeros(5, int)):.3f}")
+        0.643
+
+    Source: the loss of Bausch, arXiv 2006.14619, as its program computes it.
+    """
+    outputs, words = jnp.asarray(outputs), jnp.asarray(words)
+    counted = jnp.ones(words.shape, bool) if mask is None else jnp.asarray(mask, bool)
+    for name, array in (("words", words), ("mask", counted)):
+        if array.shape != outputs.shape[:-1]:
+            raise ValueError(
+                f"Argument `{name}` must have shape {outputs.shape[:-1]}, but has shape "
+                f"{array.shape}; try one word, as a number, per distribution."
+            )
+    chances = jnp.take_along_axis(outputs, words[..., None], axis=-1)[..., 0]
+    least = np.log(outputs.shape[-1] - 1 + np.e) - 1
+    losses = jax.nn.logsumexp(outputs, axis=-1) - chances - least
+    return jnp.mean(losses, where=counted)
+
+
 def _jackknifed_value(p: Array, shots: int) -> Array:
     """J[-log p], each difference to -log p written as one logarithm: float32 keeps its digits."""
     seen, _, change = _left_out(p, shots)

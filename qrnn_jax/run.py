@@ -35,9 +35,9 @@ class Result(NamedTuple):
 
     Arguments:
         outputs: y, (T, outputs).
-        carry: the state after the last step: (2**n,) amplitudes of a `StateVector`, or the memory's
-            density matrix. Pass it to the next `simulate` to go on. None where outcomes are drawn:
-            a device returns no state.
+        carry: the state after the last step: (2**n,) amplitudes of a `StateVector`, the memory's
+            density matrix, or the mean and the covariance of modes. Pass it to the next `simulate`
+            to go on. None where outcomes are drawn: a device returns no state.
         stderr: standard errors of the outputs, (T, outputs); None for exact runs, which have none.
         drift: |norm - 1| or |trace - 1| of the carry: how much rounding has accumulated; None where
             there is no carry.
@@ -51,7 +51,7 @@ class Result(NamedTuple):
     """
 
     outputs: Array
-    carry: Array | None
+    carry: Any
     stderr: Array | None
     drift: Array | None
 
@@ -111,7 +111,7 @@ def simulate(
     params: Any,
     xs: ArrayLike,
     *,
-    carry: ArrayLike | None = None,
+    carry: Any = None,
     engine: AbstractEngine | None = None,
     gradient: AbstractGradient | None = None,
     shots: int | None = None,
@@ -310,7 +310,7 @@ def _run_controlled(
     return Result(loop.reads, None, _root(variance), None)
 
 
-def _start(expectations: Quantum, carry: ArrayLike | None) -> Array | None:
+def _start(expectations: Quantum, carry: Any) -> Any:
     """The carried state to start from; a sampled run starts in |0..0>."""
     if isinstance(expectations, Expectations):
         plan = expectations.plan

@@ -199,9 +199,11 @@ def random_cell(seed: int, **options: object) -> qj.CircuitCell:
 
 
 def cell_inputs(cell: qj.AbstractCell, seed: int, *, steps: int = STEPS) -> tuple:
-    """Parameters and inputs for any cell: xs (steps, features) well inside [-1, 1]."""
+    """Parameters and inputs for any cell: xs (steps, features) well inside [-1, 1], or bits."""
     params = cell.init(jax.random.key(seed))
-    xs = np.random.default_rng([seed, 8]).uniform(-0.9, 0.9, (steps, cell.features))
+    rng, shape = np.random.default_rng([seed, 8]), (steps, cell.features)
+    words = isinstance(cell, qj.cells.Bausch)
+    xs = rng.integers(0, 2, shape).astype(float) if words else rng.uniform(-0.9, 0.9, shape)
     return params, jnp.asarray(xs)
 
 
@@ -258,6 +260,10 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
     "viqueira-emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
+    "bausch": qj.cells.Bausch(1, 1, stages=1, degree=1, weight_sd=0.7, rotation_sd=0.9),
+    "bausch-unitary": qj.cells.Bausch(
+        1, 1, stages=1, degree=1, mode="unitary", weight_sd=0.7, rotation_sd=0.9
+    ),
     "cv": qj.cells.CVQRNN(io=1, hidden=1),
     "noisy": qj.cells.Noisy(
         qj.cells.Viqueira(exchange=1, memory=1, layers=1, uploads=0),
@@ -272,6 +278,7 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
 ALL_ENGINES: dict[str, qj.AbstractExactEngine] = {
     "state-vector": qj.StateVector(),
     "density-matrix": qj.DensityMatrix(),
+    "real-vector": qj.RealVector(),
     "gaussian": qj.Gaussian(),
 }
 """One instance or more of every public exact engine."""

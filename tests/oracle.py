@@ -7,9 +7,10 @@ never a number that the library computed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, product
 
 import numpy as np
-from scipy.linalg import expm
+from scipy.linalg import block_diag, expm
 
 import qrnn_jax as qj
 
@@ -146,6 +147,15 @@ def kraus(
         other = np.eye(len(branch))
         first, second = (other, branch) if operation.value else (branch, other)
         return [np.kron(ZERO, first) + np.kron(ONE, second)]
+    if name == "Controlled":
+        (inner,) = kraus(operation.gate, weights, x)
+        matrix = np.eye(len(inner) * 2 ** len(operation.condition), dtype=complex)
+        matrix[-len(inner) :, -len(inner) :] = inner
+        return [matrix]
+    if name == "Flip":
+        return [X if values[0] else I2]
+    if name in ("Neuron", "UnitaryNeuron"):
+        return [_neuron(operation, values)]
     if name == "Measure":
         projectors = eigenprojectors(operation.basis)
         if operation.to is None:
@@ -165,6 +175,21 @@ def kraus(
     if name == "Kraus":
         return list(operation.constant.value)
     raise NotImplementedError(f"The oracle must learn {name}.")
+
+
+def _neuron(operation: "qj.Neuron | qj.UnitaryNeuron", thetas: list[float]) -> np.ndarray:
+    """One real 2 x 2 block per bit string of the sources, from the definition of eta."""
+    count = len(operation.sources)
+    subsets = [s for size in range(count + 1) for s in combinations(range(count), size)]
+    blocks = []
+    for bits in product((0, 1), repeat=count):
+        terms = [t for s, t in zip(subsets, thetas) if all(bits[i] for i in s)]
+        half = sum(terms) / 2
+        turn = np.array([np.cos(half), np.sin(half)]) ** 2**operation.order
+        if type(operation).__name__ == "UnitaryNeuron":
+            turn /= np.linalg.norm(turn)
+        blocks.append([[turn[0], -turn[1]], [turn[1], turn[0]]])
+    return block_diag(*blocks).astype(complex)
 
 
 def _rotation(word: str) -> Callable[[float], np.ndarray]:

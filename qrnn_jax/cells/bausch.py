@@ -1,6 +1,6 @@
 """The recurrent network of quantum neurons of Bausch (2020)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb, pi
@@ -27,7 +27,7 @@ from qrnn_jax.circuit import (
     UnitaryNeuron,
     Weight,
 )
-from qrnn_jax.circuit.neuron import neuron_subsets
+from qrnn_jax.circuit.explicit_neuron import explicit_neuron
 
 _MODES = {"postselect": Neuron, "unitary": UnitaryNeuron}
 
@@ -144,9 +144,9 @@ class Bausch(AbstractCell):
     def explicit_circuit(self) -> Circuit:
         """One step with the ancillas that a device would need: the oracle, and for export.
 
-        Equation: the neuron of order 1 on an ancilla a: R(eta) on a, controlled by the sources; -iY
-        on the target, controlled by a; R(eta)^-1 on a; keep a = 0. Order k: the neuron of order
-        k - 1 on a, controlled -iY, that neuron's inverse (the inner -iY inverted), keep a = 0.
+        Equation: see `circuit/explicit_neuron.py`: 2^order rotations of an ancilla per neuron, each
+        made of m controlled RY; the ancillas are shared by all neurons, since each leaves them in
+        |0>.
 
         Returns:
             A circuit with `order` more wires, last, and the weights, data and outputs of the cell
@@ -162,7 +162,7 @@ class Bausch(AbstractCell):
 
         def neuron(target: int, angles: tuple[Slot, ...]) -> list[AbstractOperation]:
             ancillas = tuple(range(first, first + self.order))
-            return list(_explicit(self._sources(target), target, angles, ancillas, pi))
+            return list(explicit_neuron(self._sources(target), target, angles, ancillas))
 
         return Circuit(first + self.order, self._step(neuron))
 
@@ -233,33 +233,3 @@ class Bausch(AbstractCell):
 
     def domain(self) -> tuple[float, float]:
         return (0.0, 1.0)
-
-
-def _explicit(
-    sources: tuple[int, ...],
-    target: int,
-    angles: tuple[Slot, ...],
-    ancillas: tuple[int, ...],
-    turn: float,
-) -> Iterator[AbstractOperation]:
-    """The neuron of order len(ancillas); its inverse for turn = -pi."""
-    *inner, ancilla = ancillas
-    for there in (True, False):
-        if inner:
-            yield from _explicit(sources, ancilla, angles, tuple(inner), pi if there else -pi)
-        else:
-            yield from _rotations(sources, ancilla, angles, there)
-        if there:
-            yield Controlled(RY(target, turn), (ancilla,))
-    yield Postselect(ancilla, 0)
-
-
-def _rotations(
-    sources: tuple[int, ...], ancilla: int, angles: tuple[Slot, ...], there: bool
-) -> Iterator[AbstractOperation]:
-    """R(eta) on the ancilla, one rotation per subset of the sources; or its inverse."""
-    subsets = neuron_subsets(len(sources), len(sources))[: len(angles)]
-    for subset, angle in zip(subsets, angles):
-        rotation = RY(ancilla, angle if there else -angle)
-        controls = tuple(sources[position] for position in subset)
-        yield Controlled(rotation, controls) if controls else rotation

@@ -72,7 +72,7 @@ class Loss(AbstractModeChannel):
 @final
 @dataclass(frozen=True)
 class Homodyne(AbstractModeChannel):
-    """Measure x of a mode; the mode is left empty, in the vacuum.
+    """Measure x of a mode; the mode is left empty, in the vacuum. To read it, put `Read()` before.
 
     Equation: without `draw`, the average over all outcomes: rho -> |0><0| (x) Tr_mode(rho), exact.
     With `draw` = z, the outcome m has F(m) = Phi(z), F its distribution in the present state (for

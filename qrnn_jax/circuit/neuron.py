@@ -18,7 +18,7 @@ from qrnn_jax.ops import superoperator
 
 
 def neuron_subsets(sources: int, degree: int) -> tuple[tuple[int, ...], ...]:
-    """The subsets S of n sources with |S| <= degree, by size, then lexicographic: () comes first."""
+    """The subsets S of n sources with |S| <= degree, by size, then lexicographic; () is first."""
     sizes = range(min(sources, degree) + 1)
     return tuple(subset for size in sizes for subset in combinations(range(sources), size))
 

@@ -132,12 +132,20 @@ class NoiseProfile:
             between; the read-out is written out where it was implied. The tape has further
             columns for the channels' strengths; those of the gates keep their order.
 
+        Raises:
+            ValueError: the step acts on modes.
+
         Example:
             >>> import qrnn_jax as qj
             >>> circuit = qj.Circuit(1, (qj.H(0), qj.Reset(0)))
             >>> print(qj.NoiseProfile(gate1=0.01, reset=0.02).noisy(circuit).draw())
             0: ─H─Depolarizing(0.01)─┤Read├─|0⟩─BitFlip(0.02)─
         """
+        if circuit.is_modes:
+            raise ValueError(
+                "A noise profile must meet a circuit on qubits, but this one acts on modes; "
+                "try `Loss` in the circuit."
+            )
         operations: list[AbstractOperation] = []
         for index, operation in enumerate([*circuit.operations, None]):
             if index == circuit.read_index:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit import CNOT, CZ, SWAP, AbstractGate, AbstractOperation, Circuit, H, X, Z
@@ -196,5 +195,5 @@ class Reorder(AbstractInstruction):
     wanted: tuple[int, ...]
 
     def apply(self, psi: Array, fixed: Any, moving: Any) -> Array:
-        axes = np.array([self.order.index(wire) for wire in self.wanted], int)
+        axes = [self.order.index(wire) for wire in self.wanted]
         return jnp.transpose(psi.reshape((2,) * len(axes)), axes).reshape(-1)

@@ -151,8 +151,8 @@ class TurnLayer(AbstractInstruction):
             return jnp.stack(_turned(c, s, pairs[:, 0], pairs[:, 1]), axis=1).reshape(-1)
 
         def turn(psi: Array, table: Array) -> tuple[Array, None]:
-            zero, one = psi.reshape(2, -1)
-            return jnp.stack(_turned(*table, zero, one), axis=1).reshape(-1), None
+            (c, s), (zero, one) = table, psi.reshape(2, -1)
+            return jnp.stack(_turned(c, s, zero, one), axis=1).reshape(-1), None
 
         return lax.scan(turn, psi, chosen)[0]
 

@@ -102,10 +102,15 @@ def spectrum_refusal(name: str, circuit: Circuit, weights: bool, data: bool) -> 
             "modes, whose gates have none; try `ParameterShift()`."
         )
     for operation in circuit.operations if weights else ():
-        if isinstance(operation, AbstractGate):
+        if isinstance(operation, AbstractGate) and operation.has_shift_rule:
             continue
         if not any(slot.weights for slot in operation.parameters):
             continue
+        if operation.is_unitary or operation.is_selective:
+            return (
+                f"`{name}` must have gates whose frequencies it knows, but {operation} depends on "
+                "a weight; try `Backprop()`."
+            )
         if isinstance(operation, AngleNoise):
             return (
                 f"`{name}` must not meet noise that depends on a weight, but {operation} does; "

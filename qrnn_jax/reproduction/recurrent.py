@@ -84,15 +84,27 @@ def _forecast(
 ) -> Forecast:
     outputs = network(params, jnp.asarray(task.test.inputs[0]))
     one_step = qj.tasks.score(task, np.asarray(outputs)[None]).scaled
+    values = left_to_itself(partial(network, params), task)
+    name = f"{network.kind.upper()}, {network.parameters} parameters"
+    return Forecast(name, loss, one_step, values, free_errors(task, values, spans))
+
+
+def left_to_itself(model: Callable[[Array], Array], task: qj.tasks.Task) -> np.ndarray:
+    """The test span (N,) as a causal model (T, 1) -> (T, 1) predicts it from its own predictions.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> from qrnn_jax.reproduction.recurrent import left_to_itself
+        >>> left_to_itself(lambda xs: 2 * xs, qj.tasks.cosine(steps=2)).round(2).tolist()
+        [0.97, 1.94]
+    """
     first = len(task.series) - task.test.scored
 
     def predict(place: Array, series: Array) -> Array:
-        return series.at[place].set(network(params, series)[place - 1])
+        return series.at[place].set(model(series)[place - 1])
 
     filled = lax.fori_loop(first, len(task.series), predict, jnp.asarray(task.series))
-    values = np.asarray(filled)[first:, 0]
-    name = f"{network.kind.upper()}, {network.parameters} parameters"
-    return Forecast(name, loss, one_step, values, free_errors(task, values, spans))
+    return np.asarray(filled)[first:, 0]
 
 
 def window_networks(

@@ -20,6 +20,8 @@ NOISE = "+noise"  # what the name of a noisy twin ends in
 def laboratory_cells() -> dict[str, qj.AbstractCell]:
     """Name -> cell; each name with "+noise" is the same under the "laboratory" noise.
 
+    Neurons that succeed by post-selection, and modes, have no noisy twin.
+
     Example:
         >>> from qrnn_jax.validation.cells import laboratory_cells
         >>> laboratory_cells()["takaki+noise"].features
@@ -35,7 +37,19 @@ def laboratory_cells() -> dict[str, qj.AbstractCell]:
     }
     profile = qj.NoiseProfile.preset("laboratory")
     noisy = {name + NOISE: qj.cells.Noisy(cell, profile) for name, cell in ideal.items()}
-    return {**ideal, **noisy}
+    apart = {"bausch": qj.cells.Bausch(1, 2, 1, 1), "cv": qj.cells.CVQRNN(io=1, hidden=1)}
+    return {**ideal, **noisy, **apart}
+
+
+def takes_bits(cell: qj.AbstractCell) -> bool:
+    """Whether the inputs are bits: then outputs have no derivative in them.
+
+    Example:
+        >>> from qrnn_jax.validation.cells import laboratory_cells, takes_bits
+        >>> [name for name, cell in laboratory_cells().items() if takes_bits(cell)]
+        ['bausch']
+    """
+    return any(isinstance(operation, qj.Flip) for operation in cell.circuit.operations)
 
 
 def chosen_cells(settings: Settings) -> dict[str, qj.AbstractCell]:
@@ -71,7 +85,7 @@ def cell_inputs(cell: qj.AbstractCell, steps: int, seed: int = 0) -> tuple[Any, 
         seed: of NumPy's `default_rng` and of JAX's key.
 
     Returns:
-        params, xs (T, features) with entries in [-0.9, 0.9].
+        params, xs (T, features) with entries in [-0.9, 0.9], or bits.
 
     Example:
         >>> from qrnn_jax.validation.cells import cell_inputs, laboratory_cells
@@ -79,8 +93,8 @@ def cell_inputs(cell: qj.AbstractCell, steps: int, seed: int = 0) -> tuple[Any, 
         (4, 1)
     """
     params = jax.tree.map(np.asarray, cell.init(jax.random.key(seed)))
-    rng = np.random.default_rng(seed)
-    return params, rng.uniform(-0.9, 0.9, (steps, cell.features))
+    xs = np.random.default_rng(seed).uniform(-0.9, 0.9, (steps, cell.features))
+    return params, (xs > 0).astype(float) if takes_bits(cell) else xs
 
 
 def reuploading_cell() -> qj.CircuitCell:

@@ -8,6 +8,7 @@ import numpy as np
 
 import qrnn_jax as qj
 
+SAMPLES = 64  # of a map over two turns of its angle
 STEP = 1e-4  # of the numerical derivative of a gate's matrix; its spectrum is needed to 2 digits
 
 
@@ -47,6 +48,8 @@ def frequencies(gate: Any, position: int) -> int:
         >>> frequencies(qj.RX(0, 0.1), 0), frequencies(qj.CRX(0, 1, 0.1), 0)
         (1, 2)
     """
+    if not isinstance(gate, qj.AbstractGate):
+        return _frequencies_of_map(gate, position)
     angles = 0.3 + 0.2 * np.arange(len(gate.parameters))
     shift = STEP * np.eye(len(angles))[position]
     upper, middle, lower = (
@@ -56,3 +59,24 @@ def frequencies(gate: Any, position: int) -> int:
     eigenvalues = np.linalg.eigvalsh((generator + generator.conj().T) / 2)
     gaps = np.abs(eigenvalues[:, None] - eigenvalues[None, :]).round(3)
     return len(np.unique(gaps[gaps > 0]))
+
+
+def _frequencies_of_map(operation: Any, position: int) -> int:
+    """Distinct positive frequencies of a channel's or a mode gate's map, from its values.
+
+    A map that is no periodic function of its parameter (a displacement, a squeezing) counts as
+    one: two terms are exact for it.
+    """
+    points = 4 * np.pi * np.arange(SAMPLES) / SAMPLES
+    values = 0.3 + 0.2 * np.arange(len(operation.parameters))
+    qubits = isinstance(operation, qj.AbstractChannel)
+    maps = []
+    for point in points:
+        at = np.where(np.arange(len(values)) == position, point, values)
+        found = operation.superoperator(*at) if qubits else operation.affine(*at).matrix
+        if found is None:  # a displacement
+            return 1
+        maps.append(np.asarray(found).ravel())
+    powers = np.abs(np.fft.fft(np.array(maps), axis=0)).max(axis=1) / SAMPLES
+    present = int(np.count_nonzero(powers[1 : SAMPLES // 2] > 1e-9))
+    return present if present < SAMPLES // 4 else 1

@@ -14,7 +14,7 @@ import qrnn_jax as qj
 from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
 from .branches import enumerate_feed_forward
-from .cells import NOISE, cell_inputs, chosen_cells, feed_forward_cell
+from .cells import NOISE, cell_inputs, chosen_cells, feed_forward_cell, takes_bits
 from .counting import count_shifted_circuits
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .quick_jit import quick_jit
@@ -42,7 +42,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
     steps = FULL_STEPS if settings.full else QUICK_STEPS
     cells, alone = chosen_cells(settings), settings.cells or QUICK_ALL_RULES
     if not settings.full and not settings.cells:  # a noisy twin holds all that its ideal cell holds
-        cells = {name: cell for name, cell in cells.items() if name.endswith(NOISE)}
+        cells = {name: cell for name, cell in cells.items() if name + NOISE not in cells}
     rows: list[dict[str, Any]] = []
     for number, (name, cell) in enumerate(cells.items()):
         for place, count in enumerate(steps):
@@ -60,13 +60,14 @@ def _compare(cell: qj.AbstractCell, steps: int, seed: int, everything: bool) -> 
     """The largest error of each rule, the largest acausal entry, and numbers of circuits."""
     params, xs = cell_inputs(cell, steps, seed)
     inputs = jax.tree.map(jnp.asarray, (params, xs))
-    exact = _jacobians(cell, qj.Backprop(), (0, 1), inputs)
+    smooth = not takes_bits(cell)
+    exact = _jacobians(cell, qj.Backprop(), (0, 1) if smooth else (0,), inputs)
     row: dict[str, Any] = {}
     for name, (rule, both) in RULES.items():
         if name != "ParameterShift" and not everything:
             row[name] = None
             continue
-        wanted = (0, 1) if both else (0,)
+        wanted = (0, 1) if both and smooth else (0,)
         try:
             if name == "shared route":
                 row[name] = _distance(*_scalar_gradients(cell, rule, inputs, exact))
@@ -76,16 +77,18 @@ def _compare(cell: qj.AbstractCell, steps: int, seed: int, everything: bool) -> 
             row[name] = str(refusal)
             continue
         row[name] = _distance(found, exact[: len(wanted)])
-        if name == "ParameterShift":
+        if name == "ParameterShift" and smooth:
             row["acausal"] = acausal(found[1])
     rule, circuit = qj.ParameterShift(), cell.circuit
-    counted = [rule.evaluations(circuit, steps, data=data) for data in (False, True)]
-    expected = [count_shifted_circuits(circuit, steps, data=data) for data in (False, True)]
+    reach = (False, True) if smooth else (False,)
+    counted = [rule.evaluations(circuit, steps, data=data) for data in reach]
+    expected = [count_shifted_circuits(circuit, steps, data=data) for data in reach]
     return {**row, "circuits": counted[0], "miscounted": int(counted != expected)}
 
 
 def _outputs(cell: qj.AbstractCell, rule: qj.AbstractGradient) -> Callable[..., Any]:
-    return partial(qj.run, cell, engine=qj.DensityMatrix(), gradient=rule)
+    qubits = qj.DensityMatrix().refusal(cell.circuit) is None
+    return partial(qj.run, cell, engine=qj.DensityMatrix() if qubits else None, gradient=rule)
 
 
 def _jacobians(
@@ -106,7 +109,8 @@ def _scalar_gradients(
     def loss(params: Any, xs: Any) -> Any:
         return jnp.vdot(weights, outputs(params, xs))
 
-    found = quick_jit(jax.grad(loss, argnums=(0, 1)))(*inputs)
+    wanted = tuple(range(len(exact)))
+    found = quick_jit(jax.grad(loss, argnums=wanted))(*inputs)
     return found, jax.tree.map(lambda leaf: np.tensordot(weights, leaf, 2), exact)
 
 

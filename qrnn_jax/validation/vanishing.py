@@ -11,7 +11,7 @@ from jax import Array
 
 import qrnn_jax as qj
 
-from .cells import chosen_cells
+from .cells import chosen_cells, takes_bits
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .quick_jit import quick_jit
 
@@ -39,7 +39,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
     """Variances over random parameters, against T for every cell and against width for families."""
     longest, places = (32, 200) if settings.full else (8, 24)
     widths = range(2, 7) if settings.full else range(2, 4)
-    cells = chosen_cells(settings)
+    cells = {n: cell for n, cell in chosen_cells(settings).items() if not takes_bits(cell)}
     if not (settings.full or settings.cells):
         cells = {name: cells[name] for name in QUICK_CELLS}
     families = WIDTHS if settings.full else dict(list(WIDTHS.items())[1:2])

@@ -54,7 +54,7 @@ def strengths(name, value):
 
 def test_every_public_channel_is_in_this_table():
     public = {channel.__name__ for channel in helpers.public_classes(qj.AbstractChannel)}
-    assert public == set(CHANNELS)
+    assert public == {*CHANNELS, "Neuron"}  # see test_neuron.py
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])

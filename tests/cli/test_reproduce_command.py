@@ -50,6 +50,13 @@ def test_a_run_ends_with_paper_ours_control_verdict(use, capfd: pytest.CaptureFi
     assert "\x1b" not in out + err
 
 
+def test_where_there_is_no_terminal_lines_have_a_fixed_width(use, capfd) -> None:
+    use(Fakes(replace(HIT, name="a measure with a long name, " * 5)))
+    assert main(["reproduce", "--all"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert max(map(len, [line for line in lines if "━" in line or "measure" in line])) == 100
+
+
 def test_names_choose_in_the_order_of_the_registry(use) -> None:
     fakes = use(Fakes(HIT))
     assert main(["reproduce", "viqueira-b", "takaki-a", "--out", "a"]) == 0
@@ -57,6 +64,8 @@ def test_names_choose_in_the_order_of_the_registry(use) -> None:
     assert main(["reproduce", "viqueira-b", "--out", "b"]) == 0
     assert fakes.runs == ["E1", "E2", "E2"]
     assert names(Path("b")) == ["reproduction.json", "reproduction.md", "viqueira-b.json"]
+    assert main(["reproduce", "viqueira-b", "--all", "--out", "c"]) == 0
+    assert names(Path("c")) == FILES
 
 
 def test_a_number_that_must_be_hit_and_is_not_is_exit_code_1(use, capfd) -> None:

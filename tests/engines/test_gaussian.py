@@ -151,6 +151,8 @@ def test_what_it_cannot_run_is_refused_by_name():
         qj.run(kerr, one, none, engine=qj.Gaussian())
     with pytest.raises(ValueError, match=r"`engine` must be given here, but is None: .*Kerr"):
         qj.run(kerr, one, none)
+    with pytest.raises(ValueError, match="noise profile must meet a circuit on qubits"):
+        qj.NoiseProfile(gate2=0.1).noisy(CELL.circuit)
     with pytest.raises(ValueError, match="`shots` must be None on modes, but is 100"):
         qj.run(CELL, WEIGHTS, XS, shots=100, key=jax.random.key(0))
 

@@ -1,5 +1,6 @@
 """What the reproductions of Takaki et al. are made of: golden starts, BFGS, controls."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -9,8 +10,10 @@ import pytest
 from jax import Array
 
 import qrnn_jax as qj
+from qrnn_jax import baselines
+from qrnn_jax.reproduction import recurrent
 from qrnn_jax.reproduction.linear import best, linear_autoregression, persistence
-from qrnn_jax.reproduction.recurrent import network_forecasts
+from qrnn_jax.reproduction.recurrent import left_to_itself, network_forecasts
 from qrnn_jax.reproduction.takaki_forecast import Plan, forecast
 from qrnn_jax.reproduction.takaki_model import Fit, bfgs, padded, start, training_loss
 
@@ -39,6 +42,7 @@ def test_bfgs_exact_and_by_differences_where_rounding_allows() -> None:
         np.testing.assert_allclose(fit.params, [1, 2, 3], atol=1e-5)
         assert fit.loss == pytest.approx(1.0, abs=1e-9)
         assert len(fit.curve) <= 31
+        assert fit.curve[0] > fit.curve[1] > fit.curve[-1]
         assert all(np.diff(fit.curve) <= 0)
     assert wide[1].evaluations > 3 * wide[0].evaluations  # 1 + 3 losses for a gradient
     narrow = bfgs(partial(bowl, jnp.float32), begin, 30, exact=False)
@@ -62,6 +66,9 @@ def test_controls_by_hand() -> None:
     assert still.train == pytest.approx(0.25 * (1 - np.cos(omega)), rel=1e-9)
     truth = 0.5 * np.cos(omega * np.arange(201, 251))
     assert still.free[50] == pytest.approx(np.mean((truth - 0.5) ** 2), rel=1e-9)
+    other = qj.tasks.cosine(period=37)
+    last = 0.5 * np.cos(2 * np.pi / 37 * 200)  # the last value that is known
+    np.testing.assert_allclose(persistence(other, ()).values, last, atol=1e-12)
     line = linear_autoregression(task, 2, (50, 200))
     assert max(line.train, line.one_step, line.free[200]) < 1e-20
     np.testing.assert_allclose(line.values[:50], truth, atol=1e-10)
@@ -87,17 +94,40 @@ def test_the_circuit_left_to_itself_is_fed_its_own_outputs() -> None:
     assert (found.train, found.name) == (0.25, "seed 0")
 
 
-def test_networks_are_trained_and_left_to_themselves_alike() -> None:
+def test_networks_have_the_circuits_budget_and_the_best_seed_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("equinox", reason="the classical networks are an extra")
-    task, told = qj.tasks.cosine(steps=12, period=7.3), []
-    found = network_forecasts(task, 20, 60, 2, (5,), told.append)
+    task, told, asked = qj.tasks.cosine(steps=12, period=7.3), [], []
+    ends = iter([0.3, 0.1, 0.2, 0.6, 0.7, 0.5])
+
+    def fit(loss: Callable[[Array], Array], begin: np.ndarray, iterations: int) -> Fit:
+        asked.append((float(loss(begin)), begin, iterations))
+        return Fit(begin, np.array([next(ends)]), 1, 0.0)
+
+    monkeypatch.setattr(recurrent, "bfgs", fit)
+    found = network_forecasts(task, 20, 60, 3, (5,), told.append)
     assert [one.name for one in found] == ["LSTM, 14 parameters", "GRU, 12 parameters"]
-    assert told == ["lstm, seed 0", "lstm, seed 1", "gru, seed 0", "gru, seed 1"]
-    lazy = persistence(task, (5,))
-    for one in found:
-        assert one.train < 0.1 * lazy.train
-        truth = task.series[-len(one.values) :, 0]
-        assert one.free[5] == pytest.approx(np.mean((one.values - truth)[:5] ** 2), rel=1e-12)
+    assert [one.train for one in found] == [0.1, 0.5]
+    assert told == [f"{kind}, seed {seed}" for kind in ("lstm", "gru") for seed in range(3)]
+    assert [iterations for _, _, iterations in asked] == [60] * 6
+    begins = [begin for _, begin, _ in asked]
+    assert not np.array_equal(begins[0], begins[1])
+    network = baselines.size_for(20, "gru")
+    outputs = network(network.init(jax.random.key(2)), jnp.asarray(task.train.inputs[0]))
+    loss = jnp.mean((outputs - task.train.targets[0]) ** 2)
+    assert asked[-1][0] == pytest.approx(float(loss), rel=1e-9)
+    truth = task.series[-12:, 0]
+    assert found[1].free[5] == pytest.approx(np.mean((found[1].values - truth)[:5] ** 2))
+
+
+def test_a_causal_model_is_fed_its_own_predictions_and_never_the_truth() -> None:
+    task = qj.tasks.cosine(steps=3, period=7.3)
+    known = list(task.series[:4, 0])
+    for _ in range(3):
+        known.append(0.3 * sum(known) + 0.1)
+    found = left_to_itself(lambda xs: 0.3 * jnp.cumsum(xs, axis=0) + 0.1, task)
+    np.testing.assert_allclose(found, known[4:], atol=1e-12)
 
 
 def test_plans_of_both_sizes_ask_the_same() -> None:

@@ -129,8 +129,9 @@ def test_every_public_cell_is_in_the_laboratory() -> None:
     assert {type(cell) for cell in cells.values()} == public_classes(qj.AbstractCell)
     viqueira = [cell for cell in cells.values() if isinstance(cell, qj.cells.Viqueira)]
     assert {cell.ansatz for cell in viqueira} == {"EMCZ2", "EMCZ3"}
-    ideal = [name for name in cells if not name.endswith("+noise")]
-    assert len(cells) == 2 * len(ideal)
+    alone = {"bausch", "cv"}  # no noise of qubits fits neurons that succeed, and modes
+    ideal = [name for name in cells if not name.endswith("+noise") and name not in alone]
+    assert len(cells) == 2 * len(ideal) + len(alone)
     for name in ideal:
         twin = cells[f"{name}+noise"]
         assert isinstance(twin, qj.cells.Noisy)

@@ -350,6 +350,8 @@ def prepare(
 def finish(cell: AbstractCell, params: Any, reads: Array) -> Array:
     """reads (M,), perhaps with the survival last, -> outputs: y is conditioned on survival."""
     if cell.circuit.is_postselected:
+        # by the number first: the square of a small chance, in its derivative, would underflow
+        reads = reads / lax.stop_gradient(reads[-1])
         reads = reads[:-1] / reads[-1]
     return cell.outputs(params, reads)
 

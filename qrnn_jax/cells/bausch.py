@@ -16,7 +16,6 @@ from qrnn_jax.circuit import (
     RY,
     AbstractOperation,
     Circuit,
-    Controlled,
     Data,
     Flip,
     Neuron,

@@ -21,6 +21,7 @@ from .cv_training import Course, lanes, train_epochs
 ORDER = 4
 CLOSED = "linear AR(4), closed form"
 BY_ADAM = "linear AR(4), same Adam"
+DOUBLED = "the same, started from twice the last value"
 
 
 class Linear(NamedTuple):
@@ -72,10 +73,15 @@ def linear_output(weights: Array, past: Array) -> Array:
     return past @ weights[:-1] + weights[-1]
 
 
-def linear_by_adam(tasks: Sequence[qj.tasks.Task], epochs: int, progress: Progress) -> Course:
-    """AR(4), one run per task: the network's optimiser and batches, from "copy the last value".
+def linear_by_adam(
+    tasks: Sequence[qj.tasks.Task], epochs: int, progress: Progress, *, copies: float = 1.0
+) -> Course:
+    """AR(4), one run per task: the quantum network's optimiser and batches. Nothing is drawn.
 
-    Nothing is drawn, so that one run says all. (The network starts near twice the last value.)
+    Arguments:
+        tasks, epochs, progress: as in `train_series`.
+        copies: training starts from this many times the last value; the quantum network starts near
+            twice, since a displacement by x moves <x> by 2 x.
 
     Example:
         >>> import qrnn_jax as qj
@@ -92,7 +98,7 @@ def linear_by_adam(tasks: Sequence[qj.tasks.Task], epochs: int, progress: Progre
 
     batches = lanes(tasks, 1)
     length = batches[0].shape[3]
-    starts = jnp.zeros((len(tasks), length + 1)).at[:, length - 1].set(1.0)
+    starts = jnp.zeros((len(tasks), length + 1)).at[:, length - 1].set(copies)
     key = jax.random.key(0)
     return train_epochs(loss, starts, batches, epochs=epochs, key=key, progress=progress)
 

@@ -41,8 +41,20 @@ def colours() -> tuple[str, ...]:
     return (BLUE, RED, ORANGE, "#009E73", "#CC79A7")
 
 
-def draw_learning(axes: Axes, curves: Mapping[str, Band], levels: Mapping[str, float]) -> None:
+def draw_learning(
+    axes: Axes,
+    curves: Mapping[str, Band],
+    levels: Mapping[str, float],
+    *,
+    floor: float = 0.0,
+) -> None:
     """Mean and range of several kinds of runs over epochs, and levels as dashed lines.
+
+    Arguments:
+        axes: a panel.
+        curves: name -> what `band` gave.
+        levels: name -> height.
+        floor: nothing is shown below.
 
     Example:
         >>> from qrnn_jax.plots._picture import new_axes, new_figure
@@ -62,6 +74,8 @@ def draw_learning(axes: Axes, curves: Mapping[str, Band], levels: Mapping[str, f
     for (name, level), style in zip(levels.items(), ("--", ":", "-.")):
         axes.axhline(level, color=GREY, linestyle=style, linewidth=1, label=name)
     axes.set_xlabel("epoch")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=max(floor, axes.get_ylim()[0]))
     _bare(axes)
     logarithmic(axes)
 

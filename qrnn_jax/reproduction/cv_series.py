@@ -215,7 +215,6 @@ def _draw(findings: Findings) -> Any:
             levels["best line, AR(4)"] = series["least"][name]
         draw_learning(axes, curves, levels)
         axes.set_title(name, fontsize=10)
-        axes.label_outer()
     for axes in panels[:, 0]:
         axes.set_ylabel("train MSE")
     handles = {h.get_label(): h for axes in panels.flat for h in axes.lines}

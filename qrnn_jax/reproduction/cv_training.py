@@ -204,7 +204,7 @@ def train_series(
     penalty: float = 0.0,
     compiler: Callable[..., Any] = quick_jit,
 ) -> Course:
-    """All tasks from all seeds in one program; seed s of task k starts alike in every mode.
+    """All tasks from all seeds in one program; a seed starts alike for all tasks and modes.
 
     Arguments:
         cell, mode, engine, penalty: as in `squared_loss`.
@@ -217,11 +217,7 @@ def train_series(
         >>> callable(train_series), MODES[0]  # takes seconds
         (True, 'sampled')
     """
-    keys = [
-        jax.random.fold_in(jax.random.key(first + seed), task)
-        for task in range(len(tasks))
-        for seed in range(seeds)
-    ]
+    keys = [jax.random.key(first + seed) for _ in tasks for seed in range(seeds)]
     starts = jax.vmap(cell.init)(jnp.stack(keys))
     loss = squared_loss(cell, mode, engine, penalty)
     key = jax.random.fold_in(jax.random.key(first), len(keys))

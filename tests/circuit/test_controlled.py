@@ -1,5 +1,6 @@
 """Gates under several controls, and flips by classical bits."""
 
+import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,7 +85,9 @@ def test_a_flip_is_x_to_the_power_of_the_bit():
 
 def test_a_flip_hinders_no_weight():
     exact, shifted = (
-        jax.jacrev(lambda w, rule=rule: qj.run(FLIPPED, w, BITS, gradient=rule))(WEIGHTS)
+        helpers.quick_jit(jax.jacrev(lambda w, rule=rule: qj.run(FLIPPED, w, BITS, gradient=rule)))(
+            WEIGHTS
+        )
         for rule in (qj.Backprop(), qj.ParameterShift())
     )
     np.testing.assert_allclose(shifted, exact, atol=1e-12)

@@ -202,8 +202,7 @@ def test_what_is_not_real_is_refused_by_name(operation: AbstractOperation, name:
 def test_other_refusals() -> None:
     weights, key = WEIGHTS, jax.random.key(0)
     with pytest.raises(ValueError, match="`RealVector` must not play single repetitions"):
-        recorded = qj.Circuit(1, (qj.Neuron((), 0, (qj.Weight(0),)), qj.Postselect(0)))
-        qj.RealVector().sampler(recorded, (), None)
+        qj.RealVector().sampler(WORDS.circuit, WORDS.observables, None)
     with pytest.raises(ValueError, match=r"but wire 0, read as Z, is not"):
         qj.run(WORDS, weights, BITS, shots=10, key=key)
     measured = qj.Circuit(1, (qj.RY(0, 0.3), qj.Read(measure=True)))

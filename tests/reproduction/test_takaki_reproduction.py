@@ -18,15 +18,13 @@ from qrnn_jax.reproduction.takaki_forecast import Plan, forecast
 from qrnn_jax.reproduction.takaki_model import Fit, bfgs, padded, start, training_loss
 
 # of the notes: seed 0, tau 0.2, scale 2, cosine, T = 200, from an independent program
-LOSS, GRADIENT_NORM = 0.790900148776, 1.594187413042
+LOSS = 0.790900148776
 
 
-def test_the_start_has_the_golden_loss_and_gradient() -> None:
+def test_the_start_has_the_golden_loss() -> None:
     cell = qj.cells.Takaki()
-    loss = training_loss(cell, qj.tasks.cosine())
-    value, gradient = jax.jit(jax.value_and_grad(loss))(jnp.asarray(start(cell)))
-    assert value == pytest.approx(LOSS, abs=1e-9)
-    assert jnp.linalg.norm(gradient) == pytest.approx(GRADIENT_NORM, abs=1e-9)
+    loss = training_loss(cell, qj.tasks.cosine())(jnp.asarray(start(cell)))
+    assert loss == pytest.approx(LOSS, abs=1e-9)
 
 
 def bowl(real: type, angles: Array) -> Array:

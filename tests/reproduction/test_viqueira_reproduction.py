@@ -45,6 +45,7 @@ PARAMS = jnp.asarray(RNG.uniform(-2, 2, 1 + CELL.circuit.weight_count))
 WINDOW = jnp.asarray(RNG.uniform(-1, 1, 6)), jnp.asarray(RNG.uniform(-1, 1, 3))
 
 
+ALONE, OUTER = jnp.array([0.0, -2.0, 0.0]), jnp.array([0.7, -0.4, 1.3])
 DRAWS = 4000
 
 
@@ -129,68 +130,76 @@ def drawn(rule: Rule, targets: Array, shots: float, seed: int) -> Array:
     return drawing(rule)(PARAMS, (WINDOW[0], targets), shots, keys)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_without_shot_noise_the_gradient_is_exact(rule: Rule) -> None:
+@cache
+def exact_gradient() -> Array:
     def loss(params: Array) -> Array:
         outputs = qj.run(CELL, params, WINDOW[0][:, None], gradient=qj.Backprop())[-3:, 0]
         return jnp.mean((outputs - WINDOW[1]) ** 2)
 
+    return quick_jit(jax.grad(loss))(PARAMS)
+
+
+@cache
+def moments() -> tuple[tuple[Array, Array], Array, tuple[Array, Array], tuple[Array, Array]]:
+    """Slopes of outputs, the outcomes' covariance, and sums of two kinds, compiled together."""
+
+    def find(weights: Array, xs: Array) -> tuple:
+        played = play(STEPS, weights, xs)
+        return (
+            output_slopes(STEPS, weights, xs, played, 3),
+            covariance(STEPS, weights, xs, played, 3),
+            shifted_sums(STEPS, weights, xs, played, ALONE),
+            shifted_sums(STEPS, weights, xs, played, OUTER),
+        )
+
+    return quick_jit(find)(PARAMS[1:], WINDOW[0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_without_shot_noise_the_gradient_is_exact(rule: Rule) -> None:
     found = drawn(rule, WINDOW[1], jnp.inf, 0)[0]
-    np.testing.assert_allclose(found, quick_jit(jax.grad(loss))(PARAMS), atol=1e-12)
+    np.testing.assert_allclose(found, exact_gradient(), atol=1e-12)
 
 
-def test_pauli_steps_run_the_circuit() -> None:
-    outputs = qj.run(CELL, PARAMS, WINDOW[0][:, None])[:, 0] - PARAMS[0]
-    np.testing.assert_allclose(play(STEPS, PARAMS[1:], WINDOW[0]).outputs, outputs, atol=1e-12)
+def test_more_exchange_qubits_are_refused() -> None:
     with pytest.raises(ValueError, match="`cell` must have one exchange qubit, but has 2"):
         PauliSteps(qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1))
 
 
-def moments_of(step: int) -> qj.GradientMoments:
-    """Of the shift rule's derivative of one output, from one repetition of each circuit."""
-    xs, rule = WINDOW[0][:, None], qj.ParameterShift()
-    return qj.gradient_moments(CELL, PARAMS, xs, gradient=rule, shots=1, step=step)
-
-
 def test_slopes_have_the_moments_of_all_shifted_circuits() -> None:
-    played = play(STEPS, PARAMS[1:], WINDOW[0])
-    mean, variance = output_slopes(STEPS, PARAMS[1:], WINDOW[0], played, 3)
-    expected = moments_of(-3)  # later circuits are not to count
+    (mean, variance), _, alone, _ = moments()
+    expected = qj.gradient_moments(  # of an output behind which others come: they are not to count
+        CELL, PARAMS, WINDOW[0][:, None], gradient=qj.ParameterShift(), shots=1, step=-3
+    )
     np.testing.assert_allclose(mean[:, 0], expected.mean, atol=1e-12)
     np.testing.assert_allclose(variance[:, 0], expected.variance, atol=1e-12)
-    alone = shifted_sums(STEPS, PARAMS[1:], WINDOW[0], played, jnp.array([0.0, -2.0, 0.0]))
     np.testing.assert_allclose(alone[0], -2 * mean[:, 1], atol=1e-12)
     np.testing.assert_allclose(alone[1], 4 * variance[:, 1], atol=1e-12)
 
 
 def test_sums_of_correlated_outcomes_have_the_moments_of_an_independent_program() -> None:
-    outer, size = jnp.array([0.7, -0.4, 1.3]), CELL.circuit.weight_count
+    size = CELL.circuit.weight_count
     moves = jnp.pi / 2 * jnp.concatenate([jnp.zeros((1, size)), jnp.eye(size), -jnp.eye(size)])
 
     @quick_jit
     def expected(weights: Array, xs: Array) -> tuple[Array, Array, Array]:
         maps = jax.vmap(lambda move: MODEL.steps(MODEL.nodes(weights + move), xs))(moves)
-        slopes = jnp.concatenate([jnp.zeros(3), outer])
+        slopes = jnp.concatenate([jnp.zeros(3), OUTER])
         mean, variance = MODEL.shifted(maps[0], maps[1:], slopes, 10**6)
         half = jnp.sum(mean[:size] - mean[size:], axis=1) / 2
         spread = jnp.sum(variance[:size] + variance[size:], axis=1) / 4
         return MODEL.moments(maps[0]).covariance, half, spread
 
-    played = play(STEPS, PARAMS[1:], WINDOW[0])
-    matrix, mean, variance = expected(PARAMS[1:], WINDOW[0])
-    found = covariance(STEPS, PARAMS[1:], WINDOW[0], played, 3)
-    np.testing.assert_allclose(found, matrix, atol=1e-12)
-    assert np.abs(found[np.triu_indices(3, 1)]).max() > 0.05  # or the test would be idle
-    sums = shifted_sums(STEPS, PARAMS[1:], WINDOW[0], played, outer)
-    np.testing.assert_allclose(sums[0], mean, atol=1e-12)
-    np.testing.assert_allclose(sums[1], variance, atol=1e-12)
+    _, matrix, _, sums = moments()
+    for found, wanted in zip((matrix, *sums), expected(PARAMS[1:], WINDOW[0])):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    assert np.abs(matrix[np.triu_indices(3, 1)]).max() > 0.05  # or the test would be idle
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_gradients_are_drawn_with_the_spread_of_the_shifted_circuits(rule: Rule) -> None:
     """The last target is far off: nothing but the last output's derivative counts."""
-    played, far = play(STEPS, PARAMS[1:], WINDOW[0]), 1e5
-    mean, variance = output_slopes(STEPS, PARAMS[1:], WINDOW[0], played, 3)
+    (mean, variance), far = moments()[0], 1e5
     found = drawn(rule, WINDOW[1].at[-1].set(far), 1000.0, 1)[:, 1:] / (-2 / 3 * far)
     np.testing.assert_allclose(found.std(axis=0) / np.sqrt(variance[:, -1] / 1000), 1, atol=0.06)
     error = np.sqrt(variance[:, -1] / 1000 / DRAWS)
@@ -199,7 +208,7 @@ def test_gradients_are_drawn_with_the_spread_of_the_shifted_circuits(rule: Rule)
 
 def test_one_noise_model_correlates_outputs_and_the_other_does_not() -> None:
     """d loss / d bias is linear in the outputs: its spread shows their covariance."""
-    matrix = covariance(STEPS, PARAMS[1:], WINDOW[0], play(STEPS, PARAMS[1:], WINDOW[0]), 3)
+    matrix = moments()[1]
     assert abs(float(matrix.sum() / jnp.trace(matrix)) - 1) > 0.15
     for rule, sum_ in ((gaussian_gradient, jnp.trace(matrix)), (device_gradient, matrix.sum())):
         spread = drawn(rule, WINDOW[1], 500.0, 2)[:, 0].std()

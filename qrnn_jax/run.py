@@ -75,7 +75,8 @@ def run(
         cell: the model, for example `qj.cells.Takaki()` or `qj.CircuitCell(circuit, observables)`.
         params: pytree of real arrays, from `cell.init(key)`.
         xs: (T, features), one sequence; batch with `jax.vmap`.
-        engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`.
+        engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`;
+            `Gaussian` on modes.
         gradient: how to differentiate; None chooses `Backprop`, or `Checkpointed` where storing
             every step would take more than 64 MiB; under shots `ParameterShift`.
         shots: repetitions of every circuit, as on a device; None for exact expectation values. All

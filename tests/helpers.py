@@ -260,10 +260,7 @@ ALL_CELLS: dict[str, qj.AbstractCell] = {
     "takaki": qj.cells.Takaki(inputs=2, memory=1, depth=1),
     "viqueira-emcz2": qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1),
     "viqueira-emcz3": qj.cells.Viqueira(exchange=2, memory=1, layers=1, uploads=1, ansatz="EMCZ3"),
-    "bausch": qj.cells.Bausch(1, 1, stages=1, degree=1, weight_sd=0.7, rotation_sd=0.9),
-    "bausch-unitary": qj.cells.Bausch(
-        1, 1, stages=1, degree=1, mode="unitary", weight_sd=0.7, rotation_sd=0.9
-    ),
+    "bausch": qj.cells.Bausch(1, 1, stages=1, degree=1, order=1, weight_sd=0.7),
     "cv": qj.cells.CVQRNN(io=1, hidden=1),
     "noisy": qj.cells.Noisy(
         qj.cells.Viqueira(exchange=1, memory=1, layers=1, uploads=0),

@@ -65,7 +65,8 @@ class ParameterShift(AbstractEstimator):
 
     Raises:
         ValueError: a setting out of range; a channel's strength depends on what is differentiated
-            (noise is not trainable by shifts: use `Backprop`); angle-dependent noise.
+            (noise is not trainable by shifts: use `Backprop`); angle-dependent noise; on modes,
+            a gate that is not Gaussian, or a drawn `Homodyne` outcome.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj

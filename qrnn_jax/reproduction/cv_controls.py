@@ -1,4 +1,4 @@
-"""What the continuous-variable network must be compared with: linear filters, and small networks."""
+"""What the continuous-variable network must be compared with: linear filters, small networks."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import qrnn_jax as qj
 from qrnn_jax import baselines
 from qrnn_jax.validation.experiment import Check, Experiment, Findings, Progress, Settings, Table
+from qrnn_jax.validation.quick_jit import quick_jit
 
 from .cv_picture import band, draw_learning
 from .cv_training import Course, mean_outputs, play_windows, train_epochs
@@ -66,7 +67,6 @@ def measure(size: Size, first: int, progress: Progress) -> Findings:
     scores = {name: _scores(model, splits) for name, model in models.items()}
     series = {
         "curves": {QUANTUM: band(curve), NETWORK: band(other)},
-        "line": float(np.mean(scores[LINE]["train"][1])),
         "pictures": splits.test.inputs[:8, :, 0].tolist(),
         "labels": splits.test.targets[:8, -1, 0].astype(int).tolist(),
         "probabilities": (1 / (1 + np.exp(-quantum.logits["test"][:, :8]))).mean(axis=0).tolist(),
@@ -92,15 +92,15 @@ def _quantum(
 ) -> tuple[Model, NDArray[np.float64]]:
     """Every learning rate from every seed at once; the best rate's model and curves."""
     runs = len(size.rates) * size.seeds
-    rows = qj.tasks.fixed_batches(len(splits.train), size=BATCH)
-    parts = splits.train.inputs[rows], splits.train.targets[rows, -1, 0]
+    order = qj.tasks.fixed_batches(len(splits.train), size=BATCH)
+    parts = splits.train.inputs[order], splits.train.targets[order, -1, 0]
     inputs, targets = (jnp.broadcast_to(part, (runs, *part.shape)) for part in parts)
     keys = jnp.stack([jax.random.key(first + seed) for seed in range(size.seeds)])
     starts = jnp.tile(jax.vmap(CELL.init)(keys), (len(size.rates), 1))
     course: Course = train_epochs(
         _logistic(CELL), starts, (inputs, targets), epochs=size.epochs,
         key=jax.random.key(first), progress=told, rate=np.repeat(size.rates, size.seeds),
-        compiler=jax.jit,
+        compiler=jax.jit if size == FULL else quick_jit,
     )  # fmt: skip
     logits = {name: _logits(course.params[-1], getattr(splits, name)) for name in NAMES}
     held_out = [
@@ -110,7 +110,9 @@ def _quantum(
     best = int(np.argmin(held_out))
     part = slice(best * size.seeds, (best + 1) * size.seeds)
     chosen = f"learning rate {size.rates[best]:g} of {len(size.rates)}"
-    return Model({name: l[part] for name, l in logits.items()}, chosen), course.losses[:, part]
+    return Model({name: rows[part] for name, rows in logits.items()}, chosen), course.losses[
+        :, part
+    ]
 
 
 NAMES = ("train", "validation", "test")
@@ -135,7 +137,7 @@ def _network(splits: Splits, size: Size) -> tuple[Model, NDArray[np.float64]]:
         play = jax.jit(jax.vmap(jax.vmap(partial(LSTM), (None, 0)), (0, None)))
         logits[name] = np.asarray(play(tuned.result.params, inputs))[:, :, -1, 0]
     chosen = f"learning rate {tuned.best.learning_rate:g} of {len(size.rates)}"
-    return Model(logits, chosen), tuned.result.epoch_losses.T
+    return Model(logits, chosen), np.asarray(tuned.result.epoch_losses.T, np.float64)
 
 
 def regression(splits: Splits) -> Model:
@@ -239,13 +241,14 @@ def _draw(findings: Findings) -> Any:
 
     series = findings.series
     figure = new_figure(11, 4.4)
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
-    axes = left.subplots()
-    draw_learning(axes, series["curves"], {f"{LINE}, at the end": series["line"]})
+    places = figure.add_gridspec(2, 6, width_ratios=(1.2, 1.2, 1, 1, 1, 1))
+    axes = figure.add_subplot(places[:, :2])
+    draw_learning(axes, series["curves"], {})
     axes.set_ylabel("train loss")
     axes.legend(fontsize=8, frameon=False)
     shown = zip(series["pictures"], series["labels"], series["probabilities"])
-    for panel, (picture, label, chance) in zip(right.subplots(2, 4).flat, shown):
+    for place, (picture, label, chance) in enumerate(shown):
+        panel = figure.add_subplot(places[place // 4, 2 + place % 4])
         panel.imshow(np.reshape(picture, (PIXELS, PIXELS)), cmap="gray_r")
         panel.set_title(f"{3 if label else 6}: p(3) = {chance:.2f}", fontsize=9)
         panel.axis("off")

@@ -63,7 +63,7 @@ def measure(epochs: int, first: int, progress: Progress) -> Findings:
         "least": {task.name: least_squares(task).train for task in tasks},
         "naive": {task.name: row[2] for task, row in zip(tasks, tables[2].rows)},
     }
-    return Findings(_conclusion(courses, line), tuple(checks), tables, series)
+    return Findings(_conclusion(courses, line, checks), tuple(checks), tables, series)
 
 
 def runs(losses: NDArray) -> NDArray:
@@ -184,14 +184,16 @@ def _expected(params: Any, tasks: list[qj.tasks.Task]) -> NDArray:
     return runs(np.asarray(quick_jit(jax.vmap(one))(params, inputs, jnp.asarray(targets))))
 
 
-def _conclusion(courses: dict[str, Course], line: Course) -> str:
+def _conclusion(courses: dict[str, Course], line: Course, checks: list[Check]) -> str:
+    missed = [check.name for check in checks if not check.passed]
+    verdict = f"Missed: {'; '.join(missed)}" if missed else "All four series are learnt"
     last = {mode: runs(course.losses)[-1].mean(axis=1) for mode, course in courses.items()}
     sampled, closed, straight = (
         f"{part.min():.1e} to {part.max():.1e}"
         for part in (last["sampled"], last["expected"], line.losses[-1])
     )
     return (
-        f"All four series are learnt: mean train MSE {sampled} at the end. Without the noise of "
+        f"{verdict}. Mean train MSE {sampled} at the end. Without the noise of "
         f"the outcomes in the gradient it is {closed}. The network is an affine function of its "
         f"window plus noise, and a line of 5 parameters by the same Adam reaches {straight}."
     )

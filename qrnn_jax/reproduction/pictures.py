@@ -78,8 +78,9 @@ def learning_curves(
         middle = values[len(values) // 2]
         axes.plot(band["places"], middle, color=colour, linewidth=width, label=name)
         if len(values) == 3:
-            style = {"color": colour, "alpha": 0.18, "linewidth": 0}
-            axes.fill_between(band["places"], values[0], values[2], **style)
+            axes.fill_between(
+                band["places"], values[0], values[2], color=colour, alpha=0.18, linewidth=0
+            )
     _mark(axes, points, level, GREY)
     axes.set(xlabel=across, ylabel=height)
     logarithmic(axes)

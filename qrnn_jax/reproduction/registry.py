@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from qrnn_jax.validation import Experiment
 
+from .cv_against_lstm import EXPERIMENT as CV_AGAINST_LSTM
+from .cv_digits import EXPERIMENT as CV_DIGITS
+from .cv_fock import EXPERIMENT as CV_FOCK
+from .cv_series import EXPERIMENT as CV_SERIES
+from .cv_trends import EXPERIMENT as CV_TRENDS
 from .takaki_cosine import EXPERIMENT as TAKAKI_COSINE
 from .takaki_differences import EXPERIMENT as TAKAKI_DIFFERENCES
 from .takaki_interaction import EXPERIMENT as TAKAKI_INTERACTION
@@ -16,6 +21,11 @@ from .viqueira_shots import EXPERIMENT as VIQUEIRA_SHOTS
 from .viqueira_trajectories import EXPERIMENT as VIQUEIRA_TRAJECTORIES
 
 REPRODUCTIONS: tuple[Experiment, ...] = (
+    CV_SERIES,
+    CV_AGAINST_LSTM,
+    CV_FOCK,
+    CV_TRENDS,
+    CV_DIGITS,
     TAKAKI_COSINE,
     TAKAKI_TRIANGLE,
     TAKAKI_SPIN,

@@ -74,7 +74,7 @@ def measure(plan: Plan, progress: Progress) -> Findings:
         checks.insert(0, _memoryless(plan, task, controls[0]))
     series = _series(plan, task, fits, chosen, controls)
     tables = (_table(plan, forecasts, fits), _control_table(plan, controls))
-    return Findings(_conclusion(plan, chosen, controls), tuple(checks), tables, series)
+    return Findings(_conclusion(chosen, forecasts, controls), tuple(checks), tables, series)
 
 
 def forecast(cell: qj.cells.Takaki, task: qj.tasks.Task, fit: Fit, name: str) -> Forecast:
@@ -166,12 +166,14 @@ def _control_table(plan: Plan, controls: list[Forecast]) -> Table:
     return Table("Controls", header, tuple(rows), note)
 
 
-def _conclusion(plan: Plan, chosen: Forecast, controls: list[Forecast]) -> str:
-    train, train_name = best(controls, "train")
+def _conclusion(chosen: Forecast, forecasts: list[Forecast], controls: list[Forecast]) -> str:
     free, free_name = best(controls, "free", 200)
-    return (
+    typical = float(np.median([found.free[200] for found in forecasts]))
+    networks = [f"{c.name.split(',')[0]} {c.free[200]:.1g}" for c in controls if "," in c.name]
+    words = (
         f"{chosen.name}: train MSE {chosen.train:.2g}, with the true past {chosen.one_step:.2g} on "
-        f"the test span, left to itself {chosen.free[50]:.2g} over 50 and {chosen.free[200]:.2g} "
-        f"over 200 steps. The best control has {train:.1g} ({train_name}) and, left to itself for "
-        f"200 steps, {free:.1g} ({free_name})."
+        f"the test span, left to itself {chosen.free[50]:.2g} over 50 steps and "
+        f"{chosen.free[200]:.2g} over 200, where the median of {len(forecasts)} seeds is "
+        f"{typical:.2g}. Over 200 steps the best control, {free_name}, has {free:.1g}"
     )
+    return f"{words}; of equal size: {', '.join(networks)}." if networks else f"{words}."

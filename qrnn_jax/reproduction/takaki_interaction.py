@@ -28,7 +28,7 @@ class Size(NamedTuple):
 
 
 QUICK = Size((WEAK, SUITABLE, STRONG), 1, 150)
-FULL = Size((WEAK, 0.02, 0.05, 0.1, SUITABLE, 0.35, 0.5, 0.7, STRONG), 10, 150)
+FULL = Size((WEAK, 0.02, 0.05, 0.1, SUITABLE, 0.35, 0.5, 0.7, STRONG), 5, 150)
 JUDGED = 3  # seeds behind the medians that are judged
 
 
@@ -83,7 +83,7 @@ def _conclusion(judged: dict[float, float]) -> str:
 
 
 def run(settings: Settings, progress: Progress) -> Findings:
-    """Nine evolution times and ten seeds, or three and one."""
+    """Nine evolution times and five seeds, or three and one."""
     return measure(FULL if settings.full else QUICK, progress)
 
 

@@ -48,7 +48,7 @@ def replay(epochs: int, progress: Progress) -> Findings:
     if epochs > BEST_EPOCH + EPOCH_TOLERANCE:
         checks += _best_checks(course, minutes, control)
     series = {
-        "errors": {split: stored(course.errors[split][:, 0]) for split in SPLITS},
+        "errors": {split: stored(values[:, 0]) for split, values in course.errors.items()},
         "epochs": epochs,
         "control": control,
         "minutes": minutes,
@@ -59,7 +59,7 @@ def replay(epochs: int, progress: Progress) -> Findings:
 def _best_checks(course: Course, minutes: float, control: dict[str, float]) -> list[Check]:
     best = int(course.best[0])
     found = [
-        Check(f"{split} RMSE at the best epoch", float(course.selected(split)[0]),
+        Check(f"{split} RMSE at the best epoch", float(course.selected[split][0]),
               value - TOLERANCE, value + TOLERANCE, "exactness", SOURCE, value, control[split],
               CONTROL)
         for split, value in zip(SPLITS, BEST)
@@ -89,13 +89,17 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 def _draw(findings: Findings) -> Any:
     series = findings.series
-    bands = {split: series["errors"][split] for split in SPLITS[:3]}
     title = "Task (a) of Viqueira et al., seed 13192: the published run, replayed"
     published = [(epoch, value) for epoch, values in CURVE.items() for value in values]
     published += [(BEST_EPOCH, value) for value in BEST[:3]]
     shown = [point for point in published if point[0] < series["epochs"]]
     return learning_curves(
-        bands, title, "RMSE", "epoch", points=shown, level=(CONTROL, series["control"]["test"])
+        series["errors"],
+        title,
+        "RMSE",
+        "epoch",
+        points=shown,
+        level=(CONTROL, series["control"]["test"]),
     )
 
 

@@ -68,24 +68,25 @@ def measure(size: Size, first: int, progress: Progress) -> Findings:
     ]  # fmt: skip
     if size == FULL:
         checks += [
-            Check(f"mean {split} RMSE of {size.seeds} seeds", float(course.selected(split).mean()),
+            Check(f"mean {split} RMSE of {size.seeds} seeds", float(course.selected[split].mean()),
                   None, mean + 2 * sd, "prediction", SOURCE, mean, control[split], CONTROL)
             for split, (mean, sd) in PUBLISHED.items()
         ]  # fmt: skip
     series = {
         "quartiles": {
-            split: stored(np.quantile(course.errors[split], [0.25, 0.5, 0.75], axis=1))
-            for split in SPLITS
+            split: stored(np.quantile(errors, [0.25, 0.5, 0.75], axis=1))
+            for split, errors in course.errors.items()
         },
         "control": control,
     }
     tables = _table(course, first), _controls(size, lambda text: progress(0.8, text))
-    return Findings(_conclusion(course, size, control), tuple(checks), tables, series)
+    conclusion = _conclusion(course, size, checks, tables[1], control)
+    return Findings(conclusion, tuple(checks), tables, series)
 
 
 def _table(course: Course, first: int) -> Table:
     rows = [
-        (first + place, int(epoch), *(float(course.selected(split)[place]) for split in SPLITS))
+        (first + place, int(epoch), *(float(course.selected[split][place]) for split in SPLITS))
         for place, epoch in enumerate(course.best)
     ]
     header = ("seed", "best epoch", *(f"{split} RMSE" for split in SPLITS))
@@ -104,15 +105,20 @@ def _controls(size: Size, told: Callable[[str], None]) -> Table:
                            size.networks, told, closed=closed)  # fmt: skip
 
 
-def _conclusion(course: Course, size: Size, control: dict[str, float]) -> str:
-    test = course.selected("test")
+def _conclusion(
+    course: Course, size: Size, checks: list[Check], table: Table, control: dict[str, float]
+) -> str:
+    test, column = course.selected["test"], table.header.index("test RMSE")
     words = (
         f"{size.seeds} fresh seeds, {size.epochs} epochs: test RMSE {test.mean():.4f} +- "
         f"{test.std(ddof=min(1, size.seeds - 1)):.4f}"
     )
     if size == FULL:
         mean, sd = PUBLISHED["test"]
-        words += f" where {mean} +- {sd} was published, so the published run is typical"
+        fits = "all within" if all(check.passed for check in checks) else "not all within"
+        words += f" where {mean} +- {sd} was published; the means are {fits} two such deviations"
+    networks = [f"{row[0]} {row[column]:.4f}" for row in table.rows if row[2] is not None]
+    words += f". Of equal size, tuned: {', '.join(networks)}" if networks else ""
     return f"{words}. The control, {CONTROL}, has {control['test']:.1g}."
 
 
@@ -123,10 +129,9 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 def _draw(findings: Findings) -> Any:
     series = findings.series
-    bands = {split: series["quartiles"][split] for split in ("train", "validation", "test")}
     title = "Task (a) of Viqueira et al. from fresh seeds: median and quartiles"
     level = (CONTROL, series["control"]["test"])
-    return learning_curves(bands, title, "RMSE", "epoch", level=level)
+    return learning_curves(series["quartiles"], title, "RMSE", "epoch", level=level)
 
 
 EXPERIMENT = Experiment(

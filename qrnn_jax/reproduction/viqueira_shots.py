@@ -12,12 +12,10 @@ from jax import Array
 
 from qrnn_jax.validation.experiment import Check, Experiment, Findings, Progress, Settings, Table
 
-from .many_seeds import train_many
 from .pauli_steps import PauliSteps
 from .pictures import learning_curves, stored
 from .shot_gradients import device_gradient, gaussian_gradient
 from .viqueira_task import (
-    ADAM,
     CELL,
     CONTROL,
     SCORED,
@@ -25,10 +23,9 @@ from .viqueira_task import (
     TASK,
     Course,
     control_errors,
-    course_of,
-    look,
     published_order,
     published_start,
+    train_course,
 )
 
 SEED = 13192
@@ -99,7 +96,7 @@ def _train(noise: str, size: Size, seed: int, progress: Progress) -> Course:
         jax.random.split(jax.random.key(seed), shape),
     )
     starts = jnp.tile(jnp.asarray(published_start(SEED), real), (len(lanes), 1))
-    return course_of(train_many(gradient, look, starts, batches, ADAM, progress))
+    return train_course(gradient, starts, batches, progress, looked_at=("train", "validation"))
 
 
 def _within(progress: Progress, place: int, noise: str, fraction: float, text: str) -> None:
@@ -128,7 +125,7 @@ def _checks(courses: dict[str, Course], size: Size, control: dict[str, float]) -
         ]  # fmt: skip
     return [
         Check(f"mean {split} RMSE, {shots} shots, {noise}",
-              float(_of(course.selected(split), place, size).mean()), None,
+              float(_of(course.selected[split], place, size).mean()), None,
               PUBLISHED[shots][split][0] + 2 * PUBLISHED[shots][split][1], "prediction", SOURCE,
               PUBLISHED[shots][split][0], control[split], CONTROL)
         for noise, course in courses.items() for place, shots in enumerate(SHOTS)
@@ -139,7 +136,7 @@ def _checks(courses: dict[str, Course], size: Size, control: dict[str, float]) -
 def _table(courses: dict[str, Course], size: Size) -> Table:
     rows = tuple(
         (noise, shots, int(np.median(_of(course.best, place, size))),
-         *(_spread(_of(course.selected(split), place, size)) for split in SPLITS))
+         *(_spread(_of(course.selected[split], place, size)) for split in SPLITS))
         for noise, course in courses.items() for place, shots in enumerate(SHOTS)
     )  # fmt: skip
     header = ("noise", "shots", "best epoch, median", *(f"{split} RMSE" for split in SPLITS))
@@ -157,7 +154,7 @@ def _spread(values: np.ndarray) -> str:
 
 def _conclusion(courses: dict[str, Course], size: Size, control: dict[str, float]) -> str:
     parts = [
-        f"{_spread(_of(course.selected('test'), place, size))} at {shots} shots ({noise})"
+        f"{_spread(_of(course.selected['test'], place, size))} at {shots} shots ({noise})"
         for place, shots in enumerate(SHOTS)
         for noise, course in courses.items()
     ]

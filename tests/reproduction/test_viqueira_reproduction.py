@@ -89,11 +89,25 @@ def test_the_control_beats_the_published_network() -> None:
     assert control["test"] < 0.1 * 0.0040674 < lazy["test"]
 
 
-def test_the_best_epoch_is_chosen_by_validation_for_each_run() -> None:
-    errors = {"validation": np.array([[3, 1], [1, 2], [2, 3]]), "test": np.arange(6).reshape(3, 2)}
-    course = published.Course(errors, np.zeros((3, 2, 1)))
+def test_the_best_epoch_of_each_run_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Params count epochs: run 0 is best on validation at epoch 1, run 1 at epoch 0."""
+    courses = {"validation": jnp.array([[3.0, 1.0], [1.0, 2.0], [2.0, 3.0]])}
+
+    def fake(params: Array, splits: tuple[str, ...] = published.SPLITS) -> dict[str, Array]:
+        epoch, lane = params.astype(int)
+        return {name: courses.get(name, 10.0 * courses["validation"])[epoch, lane]
+                for name in splits}  # fmt: skip
+
+    monkeypatch.setattr(published, "errors_of", fake)
+    monkeypatch.setattr(published, "ADAM", optax.sgd(1.0))
+    starts, batches = jnp.array([[-1.0, 0.0], [-1.0, 1.0]]), jnp.zeros((3, 1, 2))
+    course = published.train_course(
+        lambda params, batch: jnp.array([-1.0, 0.0]), starts, batches, silent
+    )
+    assert course.errors["validation"].tolist() == courses["validation"].tolist()
     assert course.best.tolist() == [1, 0]
-    assert course.selected("test").tolist() == [2, 1]
+    assert course.selected["test"].tolist() == [10.0, 10.0]
+    assert course.params.shape == (3, 2, 2)
 
 
 def test_runs_side_by_side_are_the_runs_alone() -> None:
@@ -122,7 +136,7 @@ def test_runs_side_by_side_are_the_runs_alone() -> None:
 @cache
 def drawing(rule: Rule) -> Rule:
     """(params, window, shots, keys) -> many gradients, compiled once per rule."""
-    return jax.jit(jax.vmap(partial(rule, STEPS), (None, None, None, 0)))
+    return quick_jit(jax.vmap(partial(rule, STEPS), (None, None, None, 0)))
 
 
 def drawn(rule: Rule, targets: Array, shots: float, seed: int) -> Array:

@@ -69,8 +69,9 @@ class Bausch(AbstractCell):
     neurons, output neurons; a neuron's bias first, then subsets by size, then lexicographic.
     x (T, 2 I): the bits of the input word, then of the word projected on. y (T, 2^I).
 
-    A device would need the ancillas of `explicit_circuit`. Training on outputs that the projected
-    words give away teaches nothing: see the notes on long sequences in the paper's task.
+    A device would need the ancillas of `explicit_circuit`. Where words given before the scored step
+    hold the answer, projecting on them gives it away: the paper's long sequences do so. For a long
+    sequence take `gradient=Checkpointed()`, faster here than storing everything.
 
     Raises:
         ValueError: a size out of range, an unknown mode.
@@ -155,7 +156,7 @@ class Bausch(AbstractCell):
             >>> import qrnn_jax as qj
             >>> cell = qj.cells.Bausch(lanes=1, workspace=1, stages=0, degree=1)
             >>> cell.explicit_circuit().count()["Controlled"]
-            22
+            14
         """
         first = self.lanes + self.workspace
 

@@ -240,7 +240,7 @@ def output_variance(cell: CVQRNN, params: Array, steps: int) -> Array:
             "Argument `cell` must be Gaussian, but has `kerr=True`: then the scatter depends on "
             "the inputs and on the outcomes; try many sampled runs."
         )
-    averaged, sampled = (_variance(cell, params, steps, how) for how in ("averaged", "sampled"))
+    averaged, sampled = (_square(cell, params, steps, how) for how in ("averaged", "sampled"))
     return params[-1] ** 2 * (averaged - sampled)
 
 
@@ -277,12 +277,14 @@ def expected_loss(cell: CVQRNN, params: Array, windows: Array, targets: Array) -
     return jnp.mean((means - jnp.reshape(targets, (-1,))) ** 2) + variance
 
 
-def _variance(cell: CVQRNN, params: Array, steps: int, homodyne: str) -> Array:
-    """The variance of the mean of x over the read modes at each read-out, (T,)."""
+def _square(cell: CVQRNN, params: Array, steps: int, homodyne: str) -> Array:
+    """<(mean of x over the read modes)^2> at each read-out, (T,), all inputs and draws 0.
+
+    With draws of 0 the means of both kinds agree, so that their squares differ by variances only.
+    """
     alike = replace(cell, homodyne=homodyne)
     modes = cell.read_modes
     products = tuple(QuadXX(first, second) for first in modes for second in modes)
-    moments = CircuitCell(alike.circuit, alike.observables + products)
-    reads = run(moments, alike.weights(params), np.zeros((steps, alike.features)))
-    means, squares = jnp.split(reads, [len(modes)], axis=1)
-    return jnp.mean(squares, axis=1) - jnp.mean(means, axis=1) ** 2
+    squares = CircuitCell(alike.circuit, products)
+    nothing = np.zeros((steps, alike.features))
+    return jnp.mean(run(squares, alike.weights(params), nothing), axis=1)

@@ -22,7 +22,8 @@ class Mark:
 
     Arguments:
         label: the text on its targets.
-        values: the parameters as text, such as "2*w3,0.1"; empty without parameters.
+        values: the parameters as text, such as "2*w3,0.1", of more than four the first and the
+            last; empty without parameters.
         targets: the wires that carry the label, in the operation's order.
         controls: the wires that carry a dot.
         kind: "data", "weight" or "constant" (what its numbers depend on), "channel", or "barrier"
@@ -108,11 +109,17 @@ def _mark(operation: AbstractOperation, count: int) -> Mark:
     wires = operation.named_wires or tuple(range(count))
     return Mark(
         label=operation.label,
-        values=",".join(map(repr, operation.parameters)),
+        values=_values(operation),
         targets=tuple(wire for wire in wires if wire not in operation.controls),
         controls=operation.controls,
         kind=_kind(operation),
     )
+
+
+def _values(operation: AbstractOperation) -> str:
+    """The parameters; of many, the first and the last."""
+    texts = [repr(slot) for slot in operation.parameters]
+    return ",".join(texts if len(texts) <= 4 else [texts[0], "..", texts[-1]])
 
 
 def _kind(operation: AbstractOperation) -> str:

@@ -231,6 +231,17 @@ def complex_dtype(dtype: DTypeLike | None) -> np.dtype:
     return resolved
 
 
+def real_precision(dtype: DTypeLike | None) -> np.dtype:
+    """The complex type of the precision of an engine that is told a real type."""
+    if dtype is None:
+        return complex_dtype(None)
+    kinds = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+    kind = kinds.get(np.dtype(dtype))
+    if kind is None:
+        raise ValueError(f"Argument `dtype` must be float32 or float64, but is {dtype!r}.")
+    return complex_dtype(kind)
+
+
 def real_dtype(dtype: np.dtype) -> np.dtype:
     """The real type that belongs to a complex type."""
     return np.dtype(np.float64 if dtype == np.complex128 else np.float32)

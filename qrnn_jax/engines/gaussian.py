@@ -17,7 +17,7 @@ from qrnn_jax.circuit.mode_channels import Homodyne
 from qrnn_jax.circuit.mode_lower import Stage, fuse, halves, stages
 from qrnn_jax.circuit.mode_observables import AbstractModeObservable
 from qrnn_jax.circuit.modes import AbstractModeOperation
-from qrnn_jax.engines.base import AbstractExactEngine, AbstractPlan, complex_dtype, real_dtype
+from qrnn_jax.engines.base import AbstractExactEngine, AbstractPlan, real_dtype, real_precision
 from qrnn_jax.engines.sampler import AbstractSampler
 
 
@@ -55,13 +55,7 @@ class Gaussian(AbstractExactEngine):
 
     @property
     def precision(self) -> np.dtype:
-        kinds = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
-        if self.dtype is None:
-            return complex_dtype(None)
-        kind = kinds.get(np.dtype(self.dtype))
-        if kind is None:
-            raise ValueError(f"Argument `dtype` must be float32 or float64, but is {self.dtype!r}.")
-        return complex_dtype(kind)
+        return real_precision(self.dtype)
 
     def refusal(self, circuit: Circuit) -> str | None:
         if not circuit.is_modes:

@@ -16,10 +16,10 @@ from qrnn_jax.engines.base import (
     AbstractExactEngine,
     AbstractPlan,
     check_memory,
-    complex_dtype,
     modes_refusal,
     read_all,
     real_dtype,
+    real_precision,
 )
 from qrnn_jax.engines.real_bits import AbstractInstruction
 from qrnn_jax.engines.real_program import Program, is_real, write_program
@@ -40,7 +40,7 @@ class RealVector(AbstractExactEngine):
     `Postselect(wire, 0)` and is only flipped by data since holds a known bit and costs nothing; the
     carried state is the vector of all other wires. Tables of angles are made once per call.
 
-    For a step without neurons `StateVector` does as well. In float32 the chance that all of one
+    For unitary steps without neurons use `StateVector`. In float32 the chance that all of one
     step's post-selections succeed must be above 1e-37: at the paper's start about 40 neurons of
     order 2.
 
@@ -67,13 +67,7 @@ class RealVector(AbstractExactEngine):
 
     @property
     def precision(self) -> np.dtype:
-        if self.dtype is None:
-            return complex_dtype(None)
-        kinds = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
-        kind = kinds.get(np.dtype(self.dtype))
-        if kind is None:
-            raise ValueError(f"Argument `dtype` must be float32 or float64, but is {self.dtype!r}.")
-        return complex_dtype(kind)
+        return real_precision(self.dtype)
 
     def refusal(self, circuit: Circuit) -> str | None:
         if circuit.is_modes:

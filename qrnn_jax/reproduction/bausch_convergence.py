@@ -13,7 +13,7 @@ from qrnn_jax.validation.experiment import Check, Progress
 from .bausch_models import Model, Quantum, alike
 from .bausch_training import Course, Draw, Plan, train
 
-RATES = (0.003, 0.01, 0.03)  # of the control, the best one counts
+RATES = (0.003, 0.01, 0.03, 0.1)  # of the control, the best one counts
 WHOLE = "the author's log, as counted in our notes"
 
 
@@ -108,7 +108,7 @@ class Contest(NamedTuple):
         return train(Quantum(cell), self.draw, plan, progress)
 
     def control(self, model: Model, seeds: int, cap: int, progress: Progress) -> Course:
-        """A classical network with the best of three learning rates."""
+        """A classical network with the best of four learning rates."""
         plan = Plan(seeds, cap, self.batch, RATES, self.threshold)
         return best_rate(train(model, self.draw, plan, progress), self.threshold, cap)
 
@@ -120,6 +120,11 @@ class Contest(NamedTuple):
 def parameters(cell: qj.cells.Bausch) -> int:
     """Angles of the circuit."""
     return cell.circuit.weight_count
+
+
+def lstm_parameters(cell: qj.cells.Bausch) -> int:
+    """Of the LSTM that is nearest in size."""
+    return alike(cell, "lstm").network.parameters
 
 
 def budget(seeds: int, cap: int) -> str:

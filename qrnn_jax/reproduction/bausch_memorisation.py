@@ -16,7 +16,7 @@ from qrnn_jax.validation.experiment import (
     Table,
 )
 
-from .bausch_convergence import bands, parameters, told
+from .bausch_convergence import bands, lstm_parameters, parameters, told
 from .bausch_models import Model, Quantum, alike
 from .bausch_training import Course, Plan, train
 
@@ -67,7 +67,9 @@ def run(settings: Settings, progress: Progress) -> Findings:
         slow, slow_lstm = course.of_rate(SLOW_RATE), lstm.of_rate(SLOW_RATE)
         found = [*_checks(ours, size), _stuck(slow, slow_lstm), _speed(course, lstm)]
     rows = [_row("circuit", parameters(CELL), course.of_rate(rate)) for rate in rates]
-    rows += [_row("LSTM", 1143, lstm.of_rate(rate)) for rate in (*LSTM_RATES, SLOW_RATE)]
+    rows += [
+        _row("LSTM", lstm_parameters(CELL), lstm.of_rate(rate)) for rate in (*LSTM_RATES, SLOW_RATE)
+    ]
     header = ("model", "parameters", "learning rate", "last loss, median", "runs without an error",
               "largest overhead", "last overhead, median")  # fmt: skip
     note = (

@@ -164,7 +164,7 @@ def alike(cell: qj.cells.Bausch, kind: str) -> Classical:
         >>> import qrnn_jax as qj
         >>> from qrnn_jax.reproduction.bausch_models import alike
         >>> alike(qj.cells.Bausch(2, 4, 1, 3), "lstm").network.parameters
-        284
+        292
     """
     words = cell.outputs_count
     size = cell.circuit.weight_count

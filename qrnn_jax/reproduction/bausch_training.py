@@ -29,12 +29,13 @@ class Plan(NamedTuple):
 
     Arguments:
         seeds: runs per learning rate, from seed 0 on.
-        steps: at most, a multiple of 10.
+        steps: at most, a multiple of ten times `looks`.
         batch: sequences of a step.
         rates: learning rates of Adam.
         threshold: training ends once every run's validation loss has been below; None never ends.
         looks: validations per compiled call.
         validation: sequences of a look; None takes `batch`.
+        half_life: steps in which the learning rates halve; None keeps them.
     """
 
     seeds: int
@@ -44,13 +45,14 @@ class Plan(NamedTuple):
     threshold: float | None = None
     looks: int = 5
     validation: int | None = None
+    half_life: int | None = None
 
 
 class Course(NamedTuple):
     """What became of L = rates x seeds runs, the seeds of the first rate first.
 
     Arguments:
-        params: at the end, leaves (L, ...).
+        params: at the look with the least validation loss, leaves (L, ...).
         validation: (C, L), the paper's loss after every 10 steps, on fresh sequences.
         errors: (C, L), the fraction of scored words that were answered wrongly there.
         overheads: (C, L), the largest of each ten training steps.
@@ -76,7 +78,7 @@ class Course(NamedTuple):
         return np.where(below.any(axis=0), self.places[below.argmax(axis=0)], cap)
 
     def of_rate(self, rate: float) -> Course:
-        """The runs with one learning rate."""
+        """The runs of one learning rate."""
         kept = np.flatnonzero(self.rates == rate)
         params = jax.tree.map(lambda leaf: leaf[kept], self.params)
         return Course(
@@ -121,7 +123,7 @@ def train(
         >>> course.validation.shape
         (1, 2)
     """
-    rates = np.repeat(plan.rates, plan.seeds).astype(np.float32)
+    rates = np.repeat(plan.rates, plan.seeds)
     play, carry = _compiled(model, rates), _start(model, plan)
     done, records, used = _load(saved, carry)
     carry = carry if done is None else done
@@ -131,23 +133,28 @@ def train(
             break
         progress(first / plan.steps, f"step {first} of {plan.steps}")
         parts = _chunk(draw, held_out or draw, plan, first // chunk)
+        steps = np.arange(first, first + chunk).reshape(plan.looks, EVERY)
+        halved = 0.5 ** (steps / plan.half_life) if plan.half_life else np.ones(steps.shape)
         begun = time.process_time()
-        carry, found = jax.block_until_ready(play(carry, *parts))
+        carry, found = jax.block_until_ready(play(carry, *parts, halved.astype(np.float32)))
         used.append(time.process_time() - begun)
         records.append(jax.tree.map(np.asarray, found))
         _save(saved, carry, records, used)
     validation, errors, overheads = (np.concatenate(part) for part in zip(*records))
     seconds = float(np.median(used[1:] or used)) / chunk  # the first call compiles
-    return Course(carry[0], validation, errors, overheads, rates, seconds)
+    return Course(carry[3], validation, errors, overheads, rates, seconds)
 
 
-def _start(model: Model, plan: Plan) -> tuple[Any, Any, Array]:
-    """Parameters, Adam's state and the keys of the looks; every rate has the same seeds."""
+def _start(model: Model, plan: Plan) -> tuple:
+    """Parameters, Adam's state, keys of the looks, best parameters and loss; for every run.
+
+    Every rate has the same seeds."""
     seeds = list(range(plan.seeds)) * len(plan.rates)
     starts = [model.init(jax.random.key(seed)) for seed in seeds]
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves).astype(jnp.float32), *starts)
     keys = jax.random.key_data(jax.vmap(jax.random.key)(jnp.array(seeds)))
-    return params, jax.vmap(_adam().init)(params), keys
+    never = jnp.full(len(seeds), jnp.inf, jnp.float32)
+    return params, jax.vmap(_adam().init)(params), keys, params, never
 
 
 def _adam() -> optax.GradientTransformation:
@@ -155,7 +162,7 @@ def _adam() -> optax.GradientTransformation:
 
 
 def _compiled(model: Model, rates: np.ndarray) -> Callable[..., Any]:
-    """(carry, training batches, looks' batches) -> (carry, curves of one chunk)."""
+    """(carry, training batches, looks' batches, rates' factors) -> (carry, curves of a chunk)."""
 
     def update(carry: tuple, inputs: tuple) -> tuple[tuple, Array]:
         (params, state), (batch, rate) = carry, inputs
@@ -164,23 +171,21 @@ def _compiled(model: Model, rates: np.ndarray) -> Callable[..., Any]:
         return (jax.tree.map(lambda p, c: p - rate * c, params, change), state), overhead
 
     def one_run(carry: tuple, inputs: tuple) -> tuple[tuple, tuple]:
-        (params, state, bits), (batches, look, rate) = carry, inputs
-        every = jnp.full(EVERY, rate)
-        (params, state), overheads = lax.scan(update, (params, state), (batches, every))
+        (params, state, bits, best, least), (batches, look, rates) = carry, inputs
+        (params, state), overheads = lax.scan(update, (params, state), (batches, rates))
         key, own = jax.random.split(jax.random.wrap_key_data(bits))
         chances, words = model.evaluate(params, look, own)
         wrong = scored_mean(words != look.words, look)
-        found = paper_loss(chances, look), wrong, jnp.max(overheads)
-        return (params, state, jax.random.key_data(key)), found
+        loss = paper_loss(chances, look).astype(least.dtype)
+        best = jax.tree.map(lambda new, old: jnp.where(loss < least, new, old), params, best)
+        bits, least = jax.random.key_data(key), jnp.minimum(loss, least)
+        return (params, state, bits, best, least), (loss, wrong, jnp.max(overheads))
 
     @jax.jit
-    def play(carry: tuple, training: Batch, looks: Batch) -> tuple[tuple, tuple]:
-        many = jax.vmap(one_run, in_axes=(0, ((1, 0, 0))))
-
-        def until_look(carry: tuple, part: tuple) -> tuple[tuple, tuple]:
-            return many(carry, (*part, jnp.asarray(rates)))
-
-        return lax.scan(until_look, carry, (training, looks))
+    def play(carry: tuple, training: Batch, looks: Batch, factors: Array) -> tuple[tuple, tuple]:
+        many = jax.vmap(one_run, in_axes=(0, (1, 0, 1)))
+        every = factors[..., None] * jnp.asarray(rates, jnp.float32)  # (C, 10, L)
+        return lax.scan(many, carry, (training, looks, every))
 
     return play
 

@@ -22,6 +22,7 @@ from .bausch_convergence import (
     budget,
     checks,
     count,
+    lstm_parameters,
     parameters,
     told,
 )
@@ -52,7 +53,10 @@ def run(settings: Settings, progress: Progress) -> Findings:
     course = CONTEST.compete(CELL, *size, told(progress, 0, parts, "circuit"))
     control = CONTEST.lstm(CELL, *size, told(progress, 1, parts, "LSTM"))
     ours, theirs = (count(found, CONTEST.threshold, size.steps) for found in (course, control))
-    rows = [ours.row("circuit, H 6, S 2, d 2", parameters(CELL)), theirs.row("LSTM", 808)]
+    rows = [
+        ours.row("circuit, H 6, S 2, d 2", parameters(CELL)),
+        theirs.row("LSTM", lstm_parameters(CELL)),
+    ]
     found = _quick(ours, theirs)
     curves = {"circuit": bands(course), "LSTM": bands(control)}
     if full:
@@ -62,7 +66,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
         alike = CONTEST.lstm(SMALL, *size, told(progress, 3, parts, "small LSTM"))
         small, rival = (count(c, CONTEST.threshold, size.steps) for c in (small_course, alike))
         rows.append(small.row("circuit, H 3, S 1, d 1", parameters(SMALL)))
-        rows.append(rival.row("LSTM, small", parameters(SMALL)))
+        rows.append(rival.row("LSTM, small", lstm_parameters(SMALL)))
         curves |= {"small circuit": bands(small_course), "small LSTM": bands(alike)}
         found.append(_small(small, rival))
     note = f"{budget(*size)} Steps of runs that never learn count {size.steps}."

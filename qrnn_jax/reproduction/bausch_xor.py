@@ -23,6 +23,7 @@ from .bausch_convergence import (
     budget,
     checks,
     count,
+    lstm_parameters,
     parameters,
     told,
 )
@@ -63,7 +64,10 @@ def run(settings: Settings, progress: Progress) -> Findings:
     course = CONTEST.compete(cell(), *size, told(progress, 0, parts, "circuit"))
     control = CONTEST.lstm(cell(), *size, told(progress, 1, parts, "LSTM"))
     ours, theirs = (count(found, CONTEST.threshold, size.steps) for found in (course, control))
-    rows = [ours.row("circuit, bias mean pi/2", parameters(cell())), theirs.row("LSTM", 284)]
+    rows = [
+        ours.row("circuit, bias mean pi/2", parameters(cell())),
+        theirs.row("LSTM", lstm_parameters(cell())),
+    ]
     found = _quick(ours, theirs)
     curves = {"circuit": bands(course), "LSTM": bands(control)}
     if full:

@@ -87,8 +87,8 @@ def linear_by_adam(
         >>> import qrnn_jax as qj
         >>> from qrnn_jax.reproduction.cv_controls import linear_by_adam
         >>> course = linear_by_adam([qj.tasks.cv_series("sine")], 5, lambda fraction, text: None)
-        >>> round(float(course.losses[4, 0]), 4)
-        0.001
+        >>> bool(course.losses[4, 0] < 1e-3)
+        True
     """
 
     def loss(weights: Array, inputs: Array, targets: Array, key: Array) -> tuple[Array, Array]:

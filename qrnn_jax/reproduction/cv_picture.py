@@ -94,9 +94,10 @@ def draw_forecast(
         3
     """
     axes.plot(truth, color="0.78", linewidth=4, label="true values")
-    for (name, forecast), colour in zip(values.items(), colours()):
+    for place, ((name, forecast), colour) in enumerate(zip(values.items(), colours())):
         places = np.arange(first, first + len(forecast))
-        axes.plot(places, forecast, color=colour, linewidth=1.3, label=name)
+        width = 2.4 - 0.4 * place  # so that curves on top of each other are all seen
+        axes.plot(places, forecast, color=colour, linewidth=width, label=name)
     axes.axvline(first, color="0.6", linewidth=0.8)
     axes.set_xlabel("point")
     low, high = min(truth), max(truth)

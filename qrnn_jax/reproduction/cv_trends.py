@@ -13,6 +13,7 @@ from .cv_controls import least_squares
 from .cv_training import train_series
 
 SEEDS = 3
+MEASURE = "median train MSE"
 SOURCE = "bounds of our notes, medians; in the paper's column: an earlier re-run of ours in NumPy"
 # sweep -> its value -> the last epoch's mean train MSE of our earlier re-run
 RERUN: dict[str, dict[float, float]] = {
@@ -130,7 +131,7 @@ def _checks(sweeps: Sweeps) -> list[Check]:
         rows.append(("bessel: window 6 or 8, the worse, over 4", (worse, window[4]), None, 1.0,
                      rerun, "best lines, of that order over AR(4)"))  # fmt: skip
     return [
-        Check(f"{name}, median train MSE", upper.median / lower.median, low, high, "prediction",
+        Check(f"{name}, {MEASURE}", upper.median / lower.median, low, high, "prediction",
               SOURCE, round(rerun, 2), upper.line / lower.line, control)
         for name, (upper, lower), low, high, rerun, control in rows
     ]  # fmt: skip
@@ -157,10 +158,11 @@ def _table(sweeps: Sweeps, size: Size) -> Table:
 
 
 def _conclusion(checks: list[Check]) -> str:
-    parts = [f"{check.name.split(',')[0]} {check.measured:.2g}" for check in checks]
-    missed = [check.name.split(",")[0] for check in checks if not check.passed]
+    names = [check.name.removesuffix(f", {MEASURE}").replace(":", ",") for check in checks]
+    parts = [f"{name}: {check.measured:.2g} times" for name, check in zip(names, checks)]
+    missed = [name for name, check in zip(names, checks) if not check.passed]
     verdict = f"Missed: {'; '.join(missed)}." if missed else "All trends are as expected."
-    return f"Ratios of errors: {'; '.join(parts)}. {verdict}"
+    return f"Median errors: {'; '.join(parts)}. {verdict}"
 
 
 def run(settings: Settings, progress: Progress) -> Findings:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from qrnn_jax.validation import Experiment
 
+from .bausch_long import EXPERIMENT as BAUSCH_LONG
+from .bausch_memorisation import EXPERIMENT as BAUSCH_MEMORISATION
+from .bausch_mnist import EXPERIMENT as BAUSCH_MNIST
+from .bausch_words import EXPERIMENT as BAUSCH_WORDS
+from .bausch_xor import EXPERIMENT as BAUSCH_XOR
 from .cv_against_lstm import EXPERIMENT as CV_AGAINST_LSTM
 from .cv_digits import EXPERIMENT as CV_DIGITS
 from .cv_fock import EXPERIMENT as CV_FOCK
@@ -21,6 +26,11 @@ from .viqueira_shots import EXPERIMENT as VIQUEIRA_SHOTS
 from .viqueira_trajectories import EXPERIMENT as VIQUEIRA_TRAJECTORIES
 
 REPRODUCTIONS: tuple[Experiment, ...] = (
+    BAUSCH_MEMORISATION,
+    BAUSCH_XOR,
+    BAUSCH_WORDS,
+    BAUSCH_LONG,
+    BAUSCH_MNIST,
     CV_SERIES,
     CV_AGAINST_LSTM,
     CV_FOCK,

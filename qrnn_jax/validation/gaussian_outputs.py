@@ -222,7 +222,7 @@ class OutcomeModel:
             start = start.reshape(read * kept, -1)
             nothing = jnp.zeros(0, row.dtype)
             found = qj.simulate(self.unread, nothing, row[None], carry=start, engine=engine)
-            state = jnp.reshape(found.carry, (read, kept, read, kept))  # type: ignore[arg-type]
+            state = jnp.reshape(found.carry, (read, kept, read, kept))
             blocks = jnp.einsum("eiej->eij", state)
             weights = jnp.stack([jnp.ones(read), jnp.asarray(self.values)]).astype(self.dtype)
             return jnp.einsum("ae,eij,dji->ad", weights, blocks, words).real / kept

@@ -155,6 +155,13 @@ def test_wave_functions_are_orthonormal_and_outcomes_are_quantiles():
     np.testing.assert_allclose(jax.vmap(lambda a: x_outcome(vacuum, a))(z), z, atol=1e-4)
 
 
+def test_a_square_is_multiplied_before_it_is_cut():
+    ((mode, square),) = qj.QuadXX(1).factors(3)
+    assert mode == 1
+    root = np.sqrt(2)
+    np.testing.assert_allclose(square, [[1, 0, root], [0, 3, 0], [root, 0, 5]], atol=1e-15)
+
+
 def test_modes_and_qubits_are_never_mixed():
     with pytest.raises(ValueError, match=r"qubits or on modes, but operation 1, Rotation.* 0, RX"):
         qj.Circuit(2, (qj.RX(0, W(0)), qj.Rotation(1, 0.2)))

@@ -156,8 +156,9 @@ def test_what_is_no_neuron_is_refused():
 
 
 def test_trajectories_count_its_failures():
-    """As a selective channel under shots: the survival is drawn, the mean is the exact ratio."""
-    steps = (qj.H(0), qj.RX(1, 0.4), qj.Neuron((0,), 1, (1.0, 1.1)), qj.Reset(0), qj.Reset(1))
+    """Under shots its survival is drawn: where the measured source is 1, fewer repetitions stay."""
+    neuron = qj.Neuron((0,), 1, (0.3, 1.1))
+    steps = (qj.H(0), qj.Measure(0), qj.RX(1, 0.4), neuron, qj.Reset(0), qj.Reset(1))
     cell = qj.CircuitCell(qj.Circuit(2, steps), (qj.Z(1), qj.Z(0)))
     xs = jnp.zeros((1, 0))
     exact, _ = oracle.run(cell.circuit, cell.observables, np.zeros(0), np.asarray(xs))
@@ -165,3 +166,9 @@ def test_trajectories_count_its_failures():
     found = qj.simulate(cell, jnp.zeros(0), xs, **options)
     assert np.all(np.abs(found.outputs - exact) < 5 * found.stderr)
     assert found.stderr.max() < 0.03
+
+
+def test_a_picture_names_the_first_and_the_last_of_many_angles():
+    angles = (W(0) + np.pi / 2, *map(W, range(1, 7)))
+    text = qj.Circuit(4, (qj.Neuron((0, 1, 2), 3, angles),)).draw()
+    assert text.splitlines()[3] == "3: ─╰Neuron(w0+1.571,..,w6)─┤    ├─"

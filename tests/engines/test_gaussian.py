@@ -15,7 +15,8 @@ OPERATIONS = (
     qj.Homodyne(1, draw=D(1)),
     qj.Displacement(1, D(0), 0.3),
     qj.Beamsplitter(2, 0, W(0), W(1)),
-    qj.Squeezing(1, W(2), 0.4),
+    qj.Squeezing(2, W(2), 0.4),
+    qj.Rotation(2, 0.9),
     qj.Loss(0, 0.8),
     qj.Beamsplitter(1, 2, W(3), 0.2 * D(0) + 0.1),
     qj.Rotation(0, W(0)),
@@ -48,6 +49,9 @@ def by_hand(weights: np.ndarray, data: np.ndarray) -> np.ndarray:
         t, s = np.cos(theta), np.exp(1j * phi) * np.sin(theta)
         on([first, second], unitary(t, -s.conjugate(), s, t))
 
+    def rotate(mode: int, phi: float) -> None:
+        on([mode], np.array([[np.cos(phi), -np.sin(phi)], [np.sin(phi), np.cos(phi)]]))
+
     def empty(mode: int) -> None:
         nonlocal r, v
         for row in (mode, mode + 3):
@@ -67,12 +71,13 @@ def by_hand(weights: np.ndarray, data: np.ndarray) -> np.ndarray:
         empty(1)
         r = r + np.array([0, 2 * x * np.cos(0.3), 0, 0, 2 * x * np.sin(0.3), 0])
         splitter(2, 0, w0, w1)
-        squeeze(1, w2, 0.4)
+        squeeze(2, w2, 0.4)
+        rotate(2, 0.9)
         on([0], np.sqrt(0.8) * np.eye(2))
         v[0, 0] += 0.2
         v[3, 3] += 0.2
         splitter(1, 2, w3, 0.2 * x + 0.1)
-        on([0], np.array([[np.cos(w0), -np.sin(w0)], [np.sin(w0), np.cos(w0)]]))
+        rotate(0, w0)
         r = r + np.array([0, 0, 2 * w1 * np.cos(w2), 0, 0, 2 * w1 * np.sin(w2)])
         number = (v[2, 2] + v[5, 5] + r[2] ** 2 + r[5] ** 2 - 2) / 4
         found.append([r[1], r[5], v[0, 1] + r[0] * r[1], number, v[1, 1] + r[1] ** 2])

@@ -151,6 +151,31 @@ def test_a_word_costs_nothing_and_layers_are_loops() -> None:
     assert tables[1].shape == (1, 3, 2, 1)  # one angle serves all amplitudes
 
 
+def test_flips_between_neurons() -> None:
+    """One neuron reads bit 0, its neighbour both bits, and the last one neither any more."""
+    angles = [tuple(qj.Weight(3 * k + j) + 0.4 for j in range(3)) for k in range(3)]
+    steps = (
+        *(qj.Flip(0, qj.Data(0)), qj.Neuron((0, 2), 1, angles[0])),
+        *(qj.Flip(0, qj.Data(1)), qj.Neuron((0, 1), 2, angles[1])),
+        *(qj.Flip(0, qj.Data(0)), qj.Flip(0, qj.Data(1)), qj.Neuron((0, 2), 1, angles[2])),
+        *(qj.Read(), qj.Postselect(0)),
+    )
+    cell = qj.CircuitCell(qj.Circuit(3, steps), qj.Probabilities((2, 1)))
+    weights = np.random.default_rng(4).uniform(-1, 1, 9)
+    expected, _ = oracle.run(cell.circuit, cell.observables, weights, BITS[:, :2])
+    found = quick_jit(lambda w, x: qj.run(cell, w, x))(weights, BITS[:, :2])
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    words = [len(table) for table in plan_for(cell, None).prepare(jnp.zeros(13))]
+    assert words == [2, 2, 1]
+
+
+def test_a_known_bit_that_is_not_wanted_ends_the_run() -> None:
+    steps = (qj.Flip(0, qj.Data(0)), qj.RY(1, 0.3), qj.Postselect(0))
+    cell = qj.CircuitCell(qj.Circuit(2, steps), qj.Z(1))
+    with pytest.raises(ValueError, match="at step 1 nothing survives"):
+        qj.run(cell, np.zeros(0), np.array([[0.0], [1.0]]), engine=qj.RealVector())
+
+
 def test_words_that_are_no_bits_give_nan() -> None:
     run = quick_jit(lambda x: qj.run(WORDS, WEIGHTS, x))
     good, bad = run(BITS), run(BITS + 0.5)

@@ -1,0 +1,137 @@
+"""The parts of Bausch's reproductions: loss, training loop, counting, controls, gradient norms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import qrnn_jax as qj
+from qrnn_jax import baselines
+from qrnn_jax.reproduction.bausch_convergence import best_rate, count
+from qrnn_jax.reproduction.bausch_long import contest
+from qrnn_jax.reproduction.bausch_memory_gradients import gradient_norms
+from qrnn_jax.reproduction.bausch_mnist import logistic_regression
+from qrnn_jax.reproduction.bausch_models import Batch, Classical, Quantum, paper_loss
+from qrnn_jax.reproduction.bausch_training import Course, Plan, train
+
+SMALL = qj.cells.Bausch(lanes=2, workspace=1, stages=0, degree=1)
+
+
+def draw(count: int, seed: int) -> qj.tasks.Symbols:
+    return qj.tasks.xor(count, seed=seed, length=7)
+
+
+def silent(fraction: float, text: str) -> None:
+    del fraction, text
+
+
+@pytest.mark.parametrize(("width", "uniform"), [(1, 0.380), (2, 0.643), (3, 0.805), (5, 0.948)])
+def test_the_loss_has_the_papers_unit(width: int, uniform: float) -> None:
+    words = np.array([[0, 1, 1]])
+    bits = np.zeros((1, 3, width))
+    batch = Batch(bits, bits, words, np.array([[True, False, True]]))
+    guess = jnp.full((1, 3, 2**width), 0.5**width)
+    assert abs(paper_loss(guess, batch) - uniform) < 5e-4
+    perfect = jax.nn.one_hot(words, 2**width)
+    assert abs(paper_loss(perfect, batch)) < 1e-12
+    wrong_where_masked = perfect.at[0, 1].set(perfect[0, 0])
+    assert abs(paper_loss(wrong_where_masked, batch)) < 1e-12
+    assert paper_loss(perfect.at[0, 2].set(perfect[0, 0]), batch) > 0.4
+
+
+def test_only_steps_that_count_are_drawn() -> None:
+    batch = Batch.of(draw(40, 1))
+    params = SMALL.init(jax.random.key(1))
+    chances, words = Quantum(SMALL).evaluate(params, batch, jax.random.key(2))
+    np.testing.assert_allclose(chances.sum(axis=-1), 1, atol=1e-6)
+    same = np.asarray(words == batch.words)
+    assert same[~batch.mask].all()
+    assert 0.05 < same[batch.mask].mean() < 0.95
+
+
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path) -> None:
+    model, plan = Quantum(SMALL), Plan(2, 30, 3, (0.05, 0.1), looks=1)
+    whole = train(model, draw, plan, silent)
+    saved = tmp_path / "state.npz"
+
+    def stop(fraction: float, text: str) -> None:
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, draw, plan, stop, saved=saved)
+    rest = train(model, draw, plan, silent, saved=saved)
+    assert whole.validation.shape == (3, 4)
+    for one, other in zip(whole[:4], rest[:4]):
+        np.testing.assert_array_equal(one, other)
+    assert len(np.unique(whole.validation[-1])) == 4
+    np.testing.assert_array_equal(whole.of_rate(0.1).params, whole.params[2:])
+
+
+def test_training_lowers_the_loss_and_ends_at_the_threshold() -> None:
+    model = Classical(baselines.Network("rnn", 4, 5, 4))
+    course = train(model, draw, Plan(1, 200, 32, (0.03,), threshold=0.4, looks=1), silent)
+    assert course.validation[-1, 0] < 0.4
+    assert 1 < len(course.validation) < 20
+    assert (course.validation[:-1] >= 0.4).all()
+    assert (course.overheads == 1).all()
+
+
+def _course(losses: list[list[float]], rates: list[float]) -> Course:
+    array = np.array(losses)
+    return Course(np.zeros(len(rates)), array, array, array, np.array(rates), 0.0)
+
+
+def test_steps_are_counted_to_the_first_loss_below() -> None:
+    course = _course([[0.9, 0.04, 0.9], [0.04, 0.9, np.nan], [0.9, 0.9, 0.05]], [0.1] * 3)
+    assert course.steps_to(0.05, 100).tolist() == [20, 10, 100]
+    found = count(course, 0.05, 100)
+    assert (found.learnt, found.runs, found.median) == (2, 3, 20)
+    assert found.mean == pytest.approx(130 / 3)
+
+
+def test_the_best_rate_is_the_fastest_and_then_the_least_loss() -> None:
+    rates = [0.1, 0.1, 0.2, 0.2, 0.3, 0.3]
+    course = _course([[0.5, 0.5, 0.4, 0.4, np.nan, np.nan]] * 2, rates)
+    assert best_rate(course, 0.01, 100).rates.tolist() == [0.2, 0.2]
+    faster = _course([[0.005, 0.005, 0.4, 0.4, 0.5, 0.5], [0.9, 0.9, 0.0, 0.0, 0.5, 0.5]], rates)
+    assert best_rate(faster, 0.01, 100).rates.tolist() == [0.1, 0.1]
+
+
+def test_the_two_parts_of_the_gradient_make_the_whole() -> None:
+    cell = qj.cells.Bausch(lanes=3, workspace=2, stages=1, degree=2, bias_sd=0.5, weight_sd=0.5)
+    symbols = qj.tasks.marked_base(3, seed=0, length=6)
+    params = cell.init(jax.random.key(3))
+    norms = gradient_norms(cell, params, symbols)
+
+    def answer(params, x, word):
+        return qj.run(cell, params, x)[-1, word]
+
+    xs = jnp.asarray(symbols.xs, jnp.float32)
+    gradients = jax.vmap(jax.grad(answer), (None, 0, 0))(params, xs, symbols.words[:, -1])
+    whole = float(np.median(jnp.linalg.norm(gradients, axis=1)))
+    assert norms.whole == pytest.approx(whole, rel=1e-4)
+    assert 0 < norms.early < 2 * whole
+    assert norms.early != pytest.approx(whole, rel=1e-2)
+
+
+def test_without_inputs_only_the_targets_are_left() -> None:
+    blind, seen = (contest(8, leak=True, blind=blind).draw(20, 3) for blind in (True, False))
+    assert not blind.inputs.any()
+    assert seen.inputs.any()
+    np.testing.assert_array_equal(blind.targets, seen.targets)
+    assert not contest(8, leak=False).draw(20, 3).targets[:, :-1].any()
+
+
+def test_the_logistic_regression_is_the_minimum() -> None:
+    generator = np.random.default_rng(0)
+    inputs = np.column_stack([generator.integers(0, 2, (50, 3)), np.ones(50)]).astype(float)
+    labels = (inputs @ [1.0, -2.0, 0.5, 0.2] + generator.normal(size=50) > 0).astype(int)
+    weights = logistic_regression(inputs, labels)
+
+    def loss(w):
+        logits = inputs @ w
+        fit = jnp.sum(jnp.logaddexp(0, logits) - labels * logits)
+        return fit + jnp.sum(w[:-1] ** 2) / 2
+
+    np.testing.assert_allclose(jax.grad(loss)(jnp.asarray(weights)), 0, atol=1e-10)

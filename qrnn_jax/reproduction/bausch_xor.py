@@ -104,7 +104,7 @@ def _conclusion(ours: Count, control: Count, size: Size) -> str:
         f"{ours.median:g}; of the LSTMs with as many parameters {control.learnt}, median "
         f"{control.median:g}."
     )
-    return f"{words} Half of what counts is a rule of two bits: no long memory is tested."
+    return f"{words} What counts follows from the last two bits: no long memory is tested."
 
 
 def draw(findings: Findings) -> Any:

@@ -169,8 +169,9 @@ def _errors(courses: dict[str, Course], tasks: list[qj.tasks.Task]) -> Table:
               "test, sampled")  # fmt: skip
     note = (
         "Mean squared errors of the final weights, mean over seeds; outcomes averaged over, or "
-        "sampled (its mean, in closed form): who trains on averages squeezes, and pays for it when "
-        "outcomes are sampled. The test windows are the paper's validation."
+        "sampled (its mean, in closed form). Training on averages does not see the scatter of the "
+        "outcomes, and pays for it when they are sampled. The test windows are the paper's "
+        "validation."
     )
     return Table("Final weights", header, tuple(rows), note)
 

@@ -124,7 +124,7 @@ def train(
         (1, 2)
     """
     rates = np.repeat(plan.rates, plan.seeds)
-    play, carry = _compiled(model, rates), _start(model, plan)
+    play, carry = _compiled(model), _start(model, plan)
     done, records, used = _load(saved, carry)
     carry = carry if done is None else done
     chunk = plan.looks * EVERY
@@ -133,10 +133,10 @@ def train(
             break
         progress(first / plan.steps, f"step {first} of {plan.steps}")
         parts = _chunk(draw, held_out or draw, plan, first // chunk)
-        steps = np.arange(first, first + chunk).reshape(plan.looks, EVERY)
-        halved = 0.5 ** (steps / plan.half_life) if plan.half_life else np.ones(steps.shape)
+        steps = np.arange(first, first + chunk).reshape(plan.looks, EVERY, 1)
+        now = rates * 0.5 ** (steps / (plan.half_life or np.inf))  # (C, 10, L)
         begun = time.process_time()
-        carry, found = jax.block_until_ready(play(carry, *parts, halved.astype(np.float32)))
+        carry, found = jax.block_until_ready(play(carry, *parts, now.astype(np.float32)))
         used.append(time.process_time() - begun)
         records.append(jax.tree.map(np.asarray, found))
         _save(saved, carry, records, used)
@@ -161,8 +161,8 @@ def _adam() -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(CLIP), optax.scale_by_adam())
 
 
-def _compiled(model: Model, rates: np.ndarray) -> Callable[..., Any]:
-    """(carry, training batches, looks' batches, rates' factors) -> (carry, curves of a chunk)."""
+def _compiled(model: Model) -> Callable[..., Any]:
+    """(carry, training batches, looks' batches, rates) -> (carry, curves of a chunk)."""
 
     def update(carry: tuple, inputs: tuple) -> tuple[tuple, Array]:
         (params, state), (batch, rate) = carry, inputs
@@ -182,10 +182,9 @@ def _compiled(model: Model, rates: np.ndarray) -> Callable[..., Any]:
         return (params, state, bits, best, least), (loss, wrong, jnp.max(overheads))
 
     @jax.jit
-    def play(carry: tuple, training: Batch, looks: Batch, factors: Array) -> tuple[tuple, tuple]:
+    def play(carry: tuple, training: Batch, looks: Batch, rates: Array) -> tuple[tuple, tuple]:
         many = jax.vmap(one_run, in_axes=(0, (1, 0, 1)))
-        every = factors[..., None] * jnp.asarray(rates, jnp.float32)  # (C, 10, L)
-        return lax.scan(many, carry, (training, looks, every))
+        return lax.scan(many, carry, (training, looks, rates))
 
     return play
 

@@ -65,8 +65,7 @@ class Expectations(AbstractExpectations):
         def step(state: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
             tape_t, scale = inputs
             state, reads = self.exact.step_at(tape_t, state)
-            # as in `scaled_step`
-            return rescaled(self.exact, state, scale), reads if scale is None else reads / scale
+            return rescaled(self.exact, state, scale), reads
 
         assert start.state is not None
         state, reads = lax.scan(step, start.state, (tape, start.scales))

@@ -177,14 +177,10 @@ class AbstractExactEngine(AbstractEngine):
 def scaled_step(
     plan: AbstractPlan, prepared: Any, carry: Any, inputs: tuple[Any, Array | None]
 ) -> tuple[Any, Array]:
-    """One step on (encoded_t, scale_t); what it returns is divided by the scale, if there is one.
-
-    Outputs are ratios of reads, so the scale cancels there. Without it a rare survival p would
-    bring 1 / p^2 into their derivatives, beyond float32 from p = 1e-19 on.
-    """
+    """One step on (encoded_t, scale_t); the new carry is divided by the scale, if there is one."""
     encoded_t, scale = inputs
     carry, reads = plan.step(prepared, carry, encoded_t)
-    return rescaled(plan, carry, scale), reads if scale is None else reads / scale
+    return rescaled(plan, carry, scale), reads
 
 
 def rescaled(plan: AbstractPlan, carry: Any, chance: Array | None) -> Any:

@@ -34,6 +34,7 @@ from .cv_training import (
     mean_outputs,
     train_series,
 )
+from .pictures import stored
 
 LEVEL, LEVELS = 1e-3, (1e-3, 2e-4, 1e-4)
 PUBLISHED_EPOCHS = 50
@@ -107,7 +108,7 @@ def measure(size: Size, first: int, progress: Progress) -> Findings:
     tables = (_epoch_table(found), _forecast_table(errors), closed_table(tasks))
     series = {
         "curves": {name: _bands(found, k) for k, name in enumerate(SERIES)},
-        "truth": {task.name: task.series[:, 0].tolist() for task in tasks},
+        "truth": {task.name: stored(task.series[:, 0])["values"] for task in tasks},
         "forecasts": shown,
     }
     return Findings(_conclusion(found, errors), tuple(checks), tables, series)
@@ -156,8 +157,8 @@ def _forecasts(
     errors = {name: free_errors(forecast, tasks) for name, forecast in values.items()}
     drawn = {
         task.name: {
-            name: forecast[k, np.argsort(errors[name][k])[len(errors[name][k]) // 2]].tolist()
-            for name, forecast in list(values.items())[:DRAWN]
+            name: stored(forecast[k, np.argsort(error[k])[len(error[k]) // 2]])["values"]
+            for (name, forecast), error in list(zip(values.items(), errors.values()))[:DRAWN]
         }
         for k, task in enumerate(tasks)
     }

@@ -84,7 +84,7 @@ def learning_curves(
     _mark(axes, points, level, GREY)
     axes.set(xlabel=across, ylabel=height)
     logarithmic(axes)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     set_title(figure, title)
     return figure
 

@@ -95,8 +95,8 @@ def left_to_itself(model: Callable[[Array], Array], task: qj.tasks.Task) -> np.n
     Example:
         >>> import qrnn_jax as qj
         >>> from qrnn_jax.reproduction.recurrent import left_to_itself
-        >>> left_to_itself(lambda xs: 2 * xs, qj.tasks.cosine(steps=2)).round(2).tolist()
-        [0.97, 1.94]
+        >>> left_to_itself(lambda xs: 2 * xs, qj.tasks.cosine(steps=2)).shape
+        (2,)
     """
     first = len(task.series) - task.test.scored
 

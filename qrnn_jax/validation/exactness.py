@@ -62,7 +62,7 @@ def _compare(cell: qj.AbstractCell, steps: int, seed: int, everything: bool) -> 
     inputs = jax.tree.map(jnp.asarray, (params, xs))
     smooth = not takes_bits(cell)
     exact = _jacobians(cell, qj.Backprop(), (0, 1) if smooth else (0,), inputs)
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {"acausal": None}
     for name, (rule, both) in RULES.items():
         if name != "ParameterShift" and not everything:
             row[name] = None

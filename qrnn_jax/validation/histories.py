@@ -102,12 +102,14 @@ def chances(params: Array, offsets: Array) -> Array:
         1.0000
     """
 
+    xx = jnp.asarray(XX, complex)  # its type named: JAX keeps constants from call to call
+
     def one(outcomes: Array) -> Array:
         angles = tape(params, outcomes) + offsets
         state, found = jnp.zeros(4, complex).at[0].set(1), []
         for step in range(STEPS):
             state = jnp.kron(_rx(angles[step, 0]), _rz(angles[step, 1])) @ state
-            state = jnp.cos(COUPLING / 2) * state - 1j * jnp.sin(COUPLING / 2) * (XX @ state)
+            state = jnp.cos(COUPLING / 2) * state - 1j * jnp.sin(COUPLING / 2) * (xx @ state)
             memory = jnp.kron(jnp.eye(2), _ry(jnp.asarray(0.5))) @ state
             seen = jnp.where(outcomes[step] > 0, memory[:2], memory[2:])
             found.append(jnp.sum(jnp.abs(seen) ** 2))

@@ -55,7 +55,7 @@ def test_every_entry_is_a_section_that_survives_a_round_trip(kind):
     registry = tasks.TASKS if kind == "tasks" else getattr(sections, kind)()
     for name, maker in registry.items():
         parameters = inspect.signature(maker).parameters.values()
-        required = {entry.name: 1 for entry in parameters if entry.default is entry.empty}
+        required = {entry.name: 2 for entry in parameters if entry.default is entry.empty}
         section = read(registry, name=name, **required)
         assert type(section).maker is maker
         assert read(registry, **section.model_dump()).model_dump() == section.model_dump()

@@ -109,7 +109,7 @@ def test_a_row_has_no_bounds_to_read_where_none_are_set(tmp_path: Path) -> None:
     assert row(record, check)[2:] == ("0.25", "0.5", "1e-30 (linear AR(8))", "passed: a number")
 
 
-NOT_RUN = {"bausch-long", "bausch-mnist"}  # in full size; docs/reproductions.md says so, too
+NOT_RUN = {"bausch-mnist"}  # in full size; docs/reproductions.md says so, too
 
 
 def test_the_committed_results_are_complete_but_for_those_not_run() -> None:

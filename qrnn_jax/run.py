@@ -24,7 +24,7 @@ from qrnn_jax.engines import AbstractEngine, AbstractPlan, Trajectories
 from qrnn_jax.engines.base import complex_dtype, real_dtype, rescaled
 from qrnn_jax.expectations import Expectations, Quantum
 from qrnn_jax.feedback import expectation_loop, feedback_rule
-from qrnn_jax.gradients import AbstractGradient
+from qrnn_jax.gradients import AbstractGradient, AbstractSimulatorGradient
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.recorded import bit_loop
 from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for
@@ -78,7 +78,7 @@ def run(
         engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`;
             `Gaussian` on modes.
         gradient: how to differentiate; None chooses `Backprop`, or `Checkpointed` where storing
-            every step would take more than 64 MiB; under shots `ParameterShift`.
+            every step would take more than 1 MiB; under shots `ParameterShift`.
         shots: repetitions of every circuit, as on a device; None for exact expectation values. All
             T outputs of one group of observables come from the same repetitions.
         prefixes: draw output t from circuits of its own, of 1..t steps each: T times the circuits,
@@ -331,8 +331,12 @@ def prepare(
     xs: Array,
     state: Array | None,
     key: Array | None,
+    *,
+    replays: bool = True,
 ) -> tuple[Any, Array, Array, Start]:
-    """params and xs in the engine's type, and what the quantum part takes: weights, data, start."""
+    """params and xs in the engine's type, and what the quantum part takes: weights, data, start.
+
+    Where it is to be run again with other angles, a run that post-selects is normalised alike."""
     plan = expectations.plan if isinstance(expectations, Expectations) else None
     dtype = real_dtype(complex_dtype(None) if plan is None else plan.dtype)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
@@ -342,7 +346,7 @@ def prepare(
         kind = plan.state_dtype
         state = jax.tree.map(lambda leaf: leaf.astype(kind), state)
     start = Start(state, key=key)
-    if isinstance(expectations, Expectations) and cell.circuit.is_postselected:
+    if replays and isinstance(expectations, Expectations) and cell.circuit.is_postselected:
         scales = expectations.survival(*lax.stop_gradient((weights, data, start)))
         start = start._replace(scales=scales)
     return params, weights, data, start
@@ -372,7 +376,10 @@ def _simulate(
         jnp.all(jnp.isfinite(xs) & (xs >= low) & (xs <= high)),
         "Argument `xs` must be finite and within the cell's domain, but is not.",
     )
-    params, weights, data, start = prepare(cell, expectations, params, xs, state, key)
+    replays = not isinstance(rule, AbstractSimulatorGradient)
+    params, weights, data, start = prepare(
+        cell, expectations, params, xs, state, key, replays=replays
+    )
     reads, rest = rule.differentiate(expectations)(weights, data, start)
     to_outputs = partial(finish, cell, params)
     outputs = jax.vmap(to_outputs)(reads)

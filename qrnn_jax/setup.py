@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+import jax
+
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, PauliSum, Reset
 from qrnn_jax.circuit.groups import Group, measurement_groups
@@ -26,7 +28,8 @@ from qrnn_jax.gradients import (
     ParameterShift,
 )
 
-_STORE_LIMIT = 2**26  # bytes that reverse mode may keep before the automatic rule recomputes
+_STORE_LIMIT = 2**20  # bytes that reverse mode may keep before the automatic rule recomputes
+_STATE_LIMIT = 2**26  # bytes of all states before the automatic rule keeps a few of them
 _SURVIVAL = PauliSum(((1.0, ()),))  # the identity: what is left of the trace
 
 
@@ -91,6 +94,15 @@ def expectations_for(
     return _sampled(cell, engine, shots, prefixes or steps == 1, prefixes)
 
 
+def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
+    """Store what stays in the cache; else the state before each step; else some of them."""
+    if steps * plan.stored_bytes() <= _STORE_LIMIT:
+        return Backprop()
+    state = jax.eval_shape(lambda: plan.open(plan.init()))
+    held = steps * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return Checkpointed(every=1 if held <= _STATE_LIMIT else None)
+
+
 def rule_for(
     expectations: Quantum, steps: int, gradient: AbstractGradient | None
 ) -> AbstractGradient:
@@ -98,8 +110,7 @@ def rule_for(
     if gradient is None:
         if expectations.shots is not None:
             return ParameterShift()
-        stores_little = steps * expectations.plan.stored_bytes() <= _STORE_LIMIT
-        return Backprop() if stores_little else Checkpointed()
+        return _fastest(expectations.plan, steps)
     if not isinstance(gradient, AbstractGradient):
         raise TypeError(
             f"Argument `gradient` must be a gradient rule, but is {gradient!r}; "

@@ -25,7 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
@@ -177,9 +177,14 @@ class AbstractExactEngine(AbstractEngine):
 def scaled_step(
     plan: AbstractPlan, prepared: Any, carry: Any, inputs: tuple[Any, Array | None]
 ) -> tuple[Any, Array]:
-    """One step on (encoded_t, scale_t); the new carry is divided by the scale, if there is one."""
+    """One step on (encoded_t, scale_t); what is left after a post-selection gets norm 1 again.
+
+    The scale is its chance, found in an earlier run; None takes it from here, as a constant.
+    """
     encoded_t, scale = inputs
     carry, reads = plan.step(prepared, carry, encoded_t)
+    if scale is None and plan.circuit.is_postselected:
+        scale = lax.stop_gradient(plan.norm(plan.close(carry)))
     return rescaled(plan, carry, scale), reads
 
 

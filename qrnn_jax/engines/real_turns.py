@@ -20,6 +20,9 @@ from qrnn_jax.circuit.neuron import AbstractNeuron
 from qrnn_jax.circuit.rotations import CRY, RY
 from qrnn_jax.engines.real_bits import AbstractInstruction, Bit, word_weights
 
+_REGISTER_WIRES = 4  # 16 amplitudes of float32
+_UNROLLED = 4  # turns in the body of a loop, for the time to compile
+
 
 @final
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ class TurnLayer(AbstractInstruction):
     """Turns of one kind, one after the other.
 
     Arguments:
-        turns: one turn of the wire at `position`; or several, each of the wire that stands first
-            when its time comes, which it moves to the end: then they are one small loop.
+        turns: one turn of the wire at `position`; or several, of the first wire, the second and so
+            on, round and round: then they are one small loop.
         order: the wires of the vector before the layer, first one most significant.
         known: the sources outside of `order`, with their bits.
     """
@@ -145,16 +148,24 @@ class TurnLayer(AbstractInstruction):
         tables = fixed if tables is None else tables  # (words, turns, 2, other amplitudes)
         chosen = tables[0] if not self._words else _choose(weights, tables)
         if len(self.turns) == 1:
-            first = 2**self.position
-            pairs = psi.reshape(first, 2, -1)
-            c, s = chosen[0].reshape(2, *((first, -1) if chosen.shape[-1] > 1 else (1, 1)))
-            return jnp.stack(_turned(c, s, pairs[:, 0], pairs[:, 1]), axis=1).reshape(-1)
+            return _turned(chosen[0], psi, self.position)
+        size = self._group
 
-        def turn(psi: Array, table: Array) -> tuple[Array, None]:
-            (c, s), (zero, one) = table, psi.reshape(2, -1)
-            return jnp.stack(_turned(c, s, zero, one), axis=1).reshape(-1), None
+        def group(psi: Array, tables: Array) -> tuple[Array, None]:
+            for position in range(size):
+                psi = _turned(tables[position], psi, position)
+            return psi.reshape(2**size, -1).T.reshape(-1), None
 
-        return lax.scan(turn, psi, chosen)[0]
+        return lax.scan(group, psi, chosen.reshape(-1, size, *chosen.shape[1:]))[0]
+
+    @property
+    def _group(self) -> int:
+        """How many turns are made in place before their wires move to the end.
+
+        The most that leave rows of a vector register behind each wire, so that amplitudes are
+        seldom moved and always combined row by row."""
+        fits = range(1, max(1, len(self.order) - _REGISTER_WIRES) + 1)
+        return max(size for size in fits if size <= _UNROLLED and len(self.turns) % size == 0)
 
     def _tables(self, tape: Array) -> Array:
         """c and s where they are needed: (words, turns, 2, other amplitudes)."""
@@ -169,7 +180,7 @@ class TurnLayer(AbstractInstruction):
         """For each word and bit string of the other wires, the number that the sources spell.
 
         (words, 2**others), with one entry in place of 2**others where no turn looks at any."""
-        start = self.position + index if len(self.turns) > 1 else 0
+        start = index - index % self._group if len(self.turns) > 1 else 0
         order = self.order[start % len(self.order) :] + self.order[: start % len(self.order)]
         turn = self.turns[index]
         others = [wire for wire in order if wire != turn.target]
@@ -186,8 +197,13 @@ class TurnLayer(AbstractInstruction):
         return spelt.reshape(2 ** len(words), -1)
 
 
-def _turned(c: Array, s: Array, zero: Array, one: Array) -> tuple[Array, Array]:
-    return c * zero - s * one, c * one + s * zero
+def _turned(table: Array, psi: Array, position: int) -> Array:
+    """The amplitudes after a turn of the wire at a position; table (2, other amplitudes or 1)."""
+    first = 2**position
+    pairs = psi.reshape(first, 2, -1)
+    c, s = table.reshape(2, *((first, -1) if table.shape[-1] > 1 else (1, 1)))
+    zero, one = pairs[:, 0], pairs[:, 1]
+    return jnp.stack([c * zero - s * one, c * one + s * zero], axis=1).reshape(-1)
 
 
 def _choose(weights: Array, tables: Array) -> Array:

@@ -24,7 +24,8 @@ class Start(NamedTuple):
     Arguments:
         state: the carried state in public form, an array or a tuple of arrays; None for sampled
             runs, which start in |0..0>.
-        scales: (T,), the success probabilities of an exact post-selected run, frozen; else None.
+        scales: (T,), the success probabilities of an exact post-selected run, frozen, for rules
+            that replay it with other angles; None lets a run find its own, and a replay have none.
         key: a JAX key; None where nothing is random.
         shots: repetitions of this run, where they differ from run to run; else None.
     """

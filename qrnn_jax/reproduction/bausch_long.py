@@ -58,7 +58,7 @@ class Size(NamedTuple):
 
 
 QUICK = Size((5,), 5, 2, 50, 100, (5, 10), 16)
-FULL = Size((5, 20, 100), 20, 3, 250, 1000, (5, 10, 20, 50, 100), 32)
+FULL = Size((5, 20, 100), 20, 5, 1000, 1000, (5, 10, 20, 50, 100), 32)
 
 
 def _sequences(length: int, leak: bool, blind: bool, count: int, seed: int) -> qj.tasks.Symbols:
@@ -112,7 +112,8 @@ def run(settings: Settings, progress: Progress) -> Findings:
     tables = (_table(counts, controls, size), _gradient_table(gradients, size))
     series = {"steps": _series(counts, controls), "gradients": gradients, "cap": size.steps,
               "published": list(map(list, PUBLISHED.items()))}  # fmt: skip
-    return Findings(_conclusion(counts, controls, size), tuple(found), tables, series)
+    conclusion = f"{_conclusion(counts, controls, size)} {_faded(gradients)}"
+    return Findings(conclusion, tuple(found), tables, series)
 
 
 def _count(course: Course, cap: int) -> Count:
@@ -241,6 +242,14 @@ def _conclusion(
             else "."
         )
     )
+
+
+def _faded(gradients: list[list[Any]]) -> str:
+    """How the early half's gradient does at the longest length."""
+    longest = max(row[1] for row in gradients)
+    early = {row[0]: row[3] for row in gradients if row[1] == longest}
+    norms = ", ".join(f"{norm:.1g} {name}" for name, norm in early.items())
+    return f"Gradient in the first half of {longest} steps, norm: {norms}."
 
 
 EXPERIMENT = Experiment(

@@ -35,7 +35,6 @@ class Plan(NamedTuple):
         threshold: training ends once every run's validation loss has been below; None never ends.
         looks: validations per compiled call.
         validation: sequences of a look; None takes `batch`.
-        half_life: steps in which the learning rates halve; None keeps them.
     """
 
     seeds: int
@@ -45,7 +44,6 @@ class Plan(NamedTuple):
     threshold: float | None = None
     looks: int = 5
     validation: int | None = None
-    half_life: int | None = None
 
 
 class Course(NamedTuple):
@@ -133,10 +131,8 @@ def train(
             break
         progress(first / plan.steps, f"step {first} of {plan.steps}")
         parts = _chunk(draw, held_out or draw, plan, first // chunk)
-        steps = np.arange(first, first + chunk).reshape(plan.looks, EVERY, 1)
-        now = rates * 0.5 ** (steps / (plan.half_life or np.inf))  # (C, 10, L)
         begun = time.process_time()
-        carry, found = jax.block_until_ready(play(carry, *parts, now.astype(np.float32)))
+        carry, found = jax.block_until_ready(play(carry, *parts, jnp.asarray(rates, jnp.float32)))
         used.append(time.process_time() - begun)
         records.append(jax.tree.map(np.asarray, found))
         _save(saved, carry, records, used)
@@ -171,8 +167,9 @@ def _compiled(model: Model) -> Callable[..., Any]:
         return (jax.tree.map(lambda p, c: p - rate * c, params, change), state), overhead
 
     def one_run(carry: tuple, inputs: tuple) -> tuple[tuple, tuple]:
-        (params, state, bits, best, least), (batches, look, rates) = carry, inputs
-        (params, state), overheads = lax.scan(update, (params, state), (batches, rates))
+        (params, state, bits, best, least), (batches, look, rate) = carry, inputs
+        every = jnp.full(EVERY, rate)
+        (params, state), overheads = lax.scan(update, (params, state), (batches, every))
         key, own = jax.random.split(jax.random.wrap_key_data(bits))
         chances, words = model.evaluate(params, look, own)
         wrong = scored_mean(words != look.words, look)
@@ -183,8 +180,12 @@ def _compiled(model: Model) -> Callable[..., Any]:
 
     @jax.jit
     def play(carry: tuple, training: Batch, looks: Batch, rates: Array) -> tuple[tuple, tuple]:
-        many = jax.vmap(one_run, in_axes=(0, (1, 0, 1)))
-        return lax.scan(many, carry, (training, looks, rates))
+        many = jax.vmap(one_run, in_axes=(0, (1, 0, 0)))
+
+        def until_look(carry: tuple, part: tuple) -> tuple[tuple, tuple]:
+            return many(carry, (*part, rates))
+
+        return lax.scan(until_look, carry, (training, looks))
 
     return play
 

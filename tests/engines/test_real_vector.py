@@ -120,6 +120,7 @@ WEIGHTS = jnp.asarray(np.random.default_rng(7).uniform(0, 1.5, WORDS.circuit.wei
 def test_replays_are_the_same_step() -> None:
     quantum = Expectations(plan_for(WORDS, None))
     start = Start(quantum.plan.init())
+    start = start._replace(scales=quantum.survival(WEIGHTS, jnp.asarray(BITS), start))
     tape = spread(WORDS.circuit, WEIGHTS, jnp.asarray(BITS))
     fast = quick_jit(lambda w, x: quantum(w, x, start, loop=jax.lax.scan))(WEIGHTS, BITS)
     replay = quick_jit(lambda tape: quantum.replay(tape, start))
@@ -149,6 +150,30 @@ def test_a_word_costs_nothing_and_layers_are_loops() -> None:
     tables = plan.prepare(jnp.zeros(len(WORDS.circuit.parameters)))
     assert tables[0].shape == (4, 3, 2, 4)  # words, turns, cosine and sine, other amplitudes
     assert tables[1].shape == (1, 3, 2, 1)  # one angle serves all amplitudes
+
+
+@pytest.mark.parametrize(("wires", "turns", "group"), [(6, 6, 2), (7, 12, 3), (6, 5, 1)])
+def test_turns_are_made_in_place_before_wires_move(wires: int, turns: int, group: int) -> None:
+    rng = np.random.default_rng(wires)
+    layer = [
+        qj.Neuron(
+            tuple(int(w) for w in rng.permutation([w for w in range(wires) if w != target])[:3]),
+            target,
+            tuple(qj.Weight(4 * place + k) for k in range(4)),
+        )
+        for place, target in enumerate(np.arange(turns) % wires)
+    ]
+    start = [qj.RY(wire, 0.3 + 0.2 * wire) for wire in range(wires)]
+    reads = (qj.Probabilities(tuple(range(wires))),)
+    cell = qj.CircuitCell(qj.Circuit(wires, [*start, *layer]), reads)
+    weights = jnp.asarray(rng.uniform(0, 1.5, cell.circuit.weight_count))
+    plan = plan_for(cell, None)
+    assert plan.program.before[-1]._group == group
+    runs = [
+        qj.run(cell, weights, jnp.zeros((2, 0)), engine=engine)
+        for engine in (qj.RealVector(), qj.DensityMatrix())
+    ]
+    np.testing.assert_allclose(*runs, atol=1e-13)
 
 
 def test_flips_between_neurons() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import qrnn_jax as qj
+from qrnn_jax.setup import expectations_for, rule_for
 from tests.gradients.jacobians import SOME_CELLS, distance, outputs_and_jacobians
 from tests.helpers import quick_jit, random_cell
 
@@ -44,6 +45,22 @@ def test_it_stores_less_than_backprop():
 
     # measured 0.028; one level of checkpoints alone gives 0.08 or 0.11
     assert stored(qj.Checkpointed()) < 0.05 * stored(qj.Backprop())
+
+
+@pytest.mark.parametrize(
+    ("wires", "steps", "rule"),
+    [
+        (2, 50, qj.Backprop()),
+        (8, 50, qj.Checkpointed(every=1)),
+        (8, 10**5, qj.Checkpointed()),
+    ],
+)
+def test_the_automatic_rule_goes_by_what_it_would_keep(wires, steps, rule):
+    operations = [qj.RX(wire, qj.Weight(wire)) for wire in range(wires)]
+    operations += [qj.CNOT(wire, wire + 1) for wire in range(wires - 1)]
+    cell = qj.CircuitCell(qj.Circuit(wires, 4 * operations), qj.Z(0))
+    expectations = expectations_for(cell, None, None, False, steps)
+    assert rule_for(expectations, steps, None) == rule
 
 
 @pytest.mark.parametrize("every", [0, -3, True])

@@ -290,6 +290,7 @@ ALL_RULES: dict[str, qj.AbstractGradient] = {
     "backprop": qj.Backprop(),
     "checkpointed": qj.Checkpointed(every=2),
     "adjoint": qj.Adjoint(),
+    "adjoint-reference": qj.Adjoint(kernel="reference"),
     "parameter-shift": qj.ParameterShift(chunk=32),
     "shared-shift": qj.SharedShift(chunk=16),
     "riesz": qj.Riesz(terms=40, chunk=40),

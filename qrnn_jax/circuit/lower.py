@@ -8,6 +8,7 @@ builds both once per call. Gates that depend on data, and channels, stay by them
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 from qrnn_jax.circuit.operation import AbstractChannel, AbstractGate, AbstractMarker
@@ -85,6 +86,7 @@ def lower(
     indices: Iterable[int],
     *,
     max_wires: int,
+    diagonal_wires: int = _DIAGONAL_WIRES,
     rename: dict[int, int] | None = None,
 ) -> tuple[Block, ...]:
     """Fuse neighbouring gates that depend on weights alone.
@@ -96,6 +98,7 @@ def lower(
         circuit: the step.
         indices: positions of the operations to lower, in order.
         max_wires: the largest dense block; a gate on more wires is a block of its own.
+        diagonal_wires: the same for vectors of phases.
         rename: new wire numbers, for engines that reorder wires.
 
     Returns:
@@ -103,7 +106,7 @@ def lower(
     """
     blocks: list[Block] = []
     for placed in place(circuit, indices, rename):
-        home = _find_home(blocks, placed, max_wires)
+        home = _find_home(blocks, placed, max_wires, diagonal_wires)
         if home is None:
             wide = circuit.wires > max_wires
             blocks.append(Block(placed.wires, (placed,), _varies(placed), _kind(placed, wide)))
@@ -113,12 +116,12 @@ def lower(
 
 
 def lower_halves(
-    circuit: "Circuit", *, max_wires: int
+    circuit: "Circuit", *, max_wires: int, diagonal_wires: int = _DIAGONAL_WIRES
 ) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     """The blocks before and after the read-out."""
     read, total = circuit.read_index, len(circuit.operations)
-    before = lower(circuit, range(read), max_wires=max_wires)
-    return before, lower(circuit, range(read, total), max_wires=max_wires)
+    of = partial(lower, circuit, max_wires=max_wires, diagonal_wires=diagonal_wires)
+    return of(range(read)), of(range(read, total))
 
 
 def _varies(placed: Placed) -> bool:
@@ -133,7 +136,9 @@ def _kind(placed: Placed, wide: bool) -> Kind:
     return Kind.DIAGONAL if many and placed.operation.is_diagonal else Kind.DENSE
 
 
-def _find_home(blocks: list[Block], placed: Placed, max_wires: int) -> int | None:
+def _find_home(
+    blocks: list[Block], placed: Placed, max_wires: int, diagonal_wires: int
+) -> int | None:
     """The index of the block that absorbs a gate: a dense one if any, else a diagonal one."""
     if _varies(placed) or isinstance(placed.operation, AbstractChannel):
         return None
@@ -143,7 +148,7 @@ def _find_home(blocks: list[Block], placed: Placed, max_wires: int) -> int | Non
         commutes = diagonal and block.kind is Kind.DIAGONAL
         if set(block.wires) & set(placed.wires) and not commutes:
             first = index
-    limits = {Kind.DENSE: max_wires, Kind.DIAGONAL: _DIAGONAL_WIRES if diagonal else 0}
+    limits = {Kind.DENSE: max_wires, Kind.DIAGONAL: diagonal_wires if diagonal else 0}
     for kind, limit in limits.items():
         for index in range(first, len(blocks)):
             block = blocks[index]

@@ -11,12 +11,16 @@ from jax import Array, lax
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
+from qrnn_jax.engines.native import NativeLoop, native_refusal
+from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
     AbstractSimulatorGradient,
     Function,
     Start,
 )
+
+KERNELS = ("native", "reference")
 
 
 @final
@@ -32,6 +36,14 @@ class Adjoint(AbstractSimulatorGradient):
     adds up rounding: about 1e-15 per step in float64, 1e-6 in float32. The returned carry is
     differentiable.
 
+    Arguments:
+        kernel: "native" runs the whole loop of a pure state in compiled C++, on the CPU: gates on
+            one or two wires, Pauli sums and probabilities. "reference" is JAX. None takes native
+            code where there is any, and warns once where it cannot be built.
+
+    Raises:
+        ValueError: an unknown kernel; native code asked for where there is none.
+
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
         >>> cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), (qj.Z(0),))
@@ -42,12 +54,37 @@ class Adjoint(AbstractSimulatorGradient):
     Source: Jones and Gacon, arXiv 2009.02823.
     """
 
+    kernel: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kernel not in (None, *KERNELS):
+            raise ValueError(
+                f"Argument `kernel` must be None or one of {list(KERNELS)}, but is {self.kernel!r}."
+            )
+
     def refusal(self, circuit: Circuit) -> str | None:
         del circuit
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        return partial(_adjoint, expectations)
+        reason = None if self.kernel == "reference" else native_refusal(expectations.plan)
+        if self.kernel == "native" and reason:
+            raise ValueError(
+                f"Argument `kernel` must be possible here, but is 'native': {reason}; try "
+                '`kernel="reference"`.'
+            )
+        native = self.kernel != "reference" and reason is None
+        return partial(_native if native else _adjoint, expectations)
+
+
+def _native(
+    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
+) -> tuple[Array, Any]:
+    """Matrices are made in JAX, once for all steps and for every step; the loop is compiled."""
+    circuit, plan = expectations.circuit, expectations.plan
+    assert isinstance(plan, StateVectorPlan)
+    loop = NativeLoop(plan)
+    return loop(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
 
 
 def _adjoint(

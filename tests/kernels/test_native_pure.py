@@ -1,0 +1,235 @@
+"""Native loops of pure states: the same numbers as JAX for all wires, sizes and transforms."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from qrnn_jax_kernels import pure_states
+from qrnn_jax_kernels.build import BuildError, library
+
+import qrnn_jax as qj
+from qrnn_jax.circuit.operation import AbstractOperation
+from qrnn_jax.engines.native import native_refusal
+from qrnn_jax.setup import plan_for
+from tests.helpers import quick_jit
+
+NATIVE, REFERENCE = qj.Adjoint(kernel="native"), qj.Adjoint(kernel="reference")
+ROOT = Path(qj.__file__).parent.parent
+here = pytest.mark.skipif(
+    pure_states.obstacle() is not None, reason=f"no native code: {pure_states.obstacle()}"
+)
+
+
+def everywhere(wires: int, seed: int = 0) -> qj.CircuitCell:
+    """Every kind of gate on every wire and every ordered pair; fixed and moving; read halfway."""
+    rng = np.random.default_rng([wires, seed])
+    weights = iter(range(10**4))
+
+    def w() -> qj.Slot:
+        return qj.Weight(next(weights)) + float(rng.uniform(-1, 1))
+
+    def datum() -> qj.Slot:
+        return qj.Data(int(rng.integers(2))) * float(rng.uniform(0.5, 1)) + float(rng.uniform())
+
+    operations: list[AbstractOperation] = []
+    for wire in range(wires):
+        operations += [qj.RY(wire, datum()), qj.RX(wire, w()), qj.RZ(wire, w()), qj.H(wire)]
+    pairs = [(a, b) for a in range(wires) for b in range(wires) if a != b]
+    makers = (
+        lambda a, b: qj.CNOT(a, b),
+        lambda a, b: qj.RZZ(a, b, w()),
+        lambda a, b: qj.RXX(a, b, w()),
+        lambda a, b: qj.CRX(a, b, datum()),
+        lambda a, b: qj.RZZ(a, b, datum()),
+        lambda a, b: qj.CRY(a, b, w()),
+    )
+    for index, (a, b) in enumerate(pairs):
+        operations += [makers[index % len(makers)](a, b), qj.CNOT(a, b), qj.RX(b, w())]
+    operations.insert(len(operations) // 2, qj.Read())
+    last = wires - 1
+    words = [qj.Z(0), 0.3 * qj.Y(last) - 0.5 * qj.X(0) + qj.Z(last)]
+    if wires > 1:
+        words += [qj.Y(0) @ qj.X(last) + 0.2 * qj.Z(0) @ qj.Z(last), qj.Y(0) @ qj.Y(last)]
+    reads = (*words, qj.Probabilities((last, 0)) if wires > 1 else qj.Probabilities((0,)))
+    return qj.CircuitCell(qj.Circuit(wires, operations), reads)
+
+
+def numbers(cell: qj.CircuitCell, steps: int, batch: int) -> tuple:
+    rng = np.random.default_rng([steps, batch])
+    return (
+        jnp.asarray(rng.uniform(-1, 1, cell.circuit.weight_count)),
+        jnp.asarray(rng.uniform(-1, 1, (batch, steps, cell.features))),
+        jnp.asarray(rng.uniform(-1, 1, (steps, cell.outputs_count))),
+    )
+
+
+def value_and_gradients(cell: qj.CircuitCell, rule: qj.AbstractGradient):
+    """A batch by `vmap`, the gradient of its sum in the weights and of each in its inputs."""
+
+    def loss(weights: jax.Array, xs: jax.Array, mix: jax.Array) -> jax.Array:
+        def one(x: jax.Array) -> jax.Array:
+            found = qj.simulate(cell, weights, x, gradient=rule)
+            return jnp.sum(jnp.sin(found.outputs) * mix) + jnp.sum(found.carry.real * 0.3)
+
+        return jnp.sum(jax.vmap(one)(xs))
+
+    return quick_jit(jax.value_and_grad(loss, argnums=(0, 1)))
+
+
+def worst(found: object, expected: object) -> float:
+    errors = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), found, expected)
+    return max(jax.tree.leaves(errors))
+
+
+@here
+@pytest.mark.parametrize(
+    ("wires", "steps", "batch"),
+    [(1, 3, 5), (2, 1, 1), (3, 3, 1), (4, 2, 3), (5, 2, 9), (6, 2, 17), (6, 1, 2)],
+)
+def test_every_gate_on_every_wire(wires: int, steps: int, batch: int) -> None:
+    cell = everywhere(wires)
+    given = numbers(cell, steps, batch)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    assert min(np.abs(part).max() for part in expected[1]) > 1e-2
+    assert worst(value_and_gradients(cell, NATIVE)(*given), expected) < 1e-11
+
+
+@here
+def test_every_transform() -> None:
+    cell = everywhere(3)
+    weights, xs, mix = numbers(cell, 2, 4)
+    many = jnp.stack([weights, weights + 0.1, weights - 0.2])
+
+    def found(rule: qj.AbstractGradient) -> list:
+        def one(weights: jax.Array, x: jax.Array) -> jax.Array:
+            return jnp.sum(qj.run(cell, weights, x, gradient=rule) * mix)
+
+        gradient = jax.grad(one, argnums=(0, 1))
+        per_sequence = jax.vmap(gradient, (None, 0))
+        both = jax.vmap(per_sequence, (0, None))
+        chained = jax.lax.scan(lambda w, x: (w - 0.1 * gradient(w, x)[0], one(w, x)), weights, xs)
+        return [one(weights, xs[0]), gradient(weights, xs[0]), both(many, xs), chained]
+
+    expected = quick_jit(lambda: found(qj.Backprop()))()
+    assert worst(quick_jit(lambda: found(NATIVE))(), expected) < 1e-11
+
+
+@here
+def test_the_native_code_runs_and_is_repeatable() -> None:
+    cell = everywhere(4)
+    weights, xs, mix = numbers(cell, 3, 33)
+
+    def gradient(rule: qj.AbstractGradient):
+        return jax.grad(
+            lambda w: jnp.sum(jax.vmap(lambda x: qj.run(cell, w, x, gradient=rule))(xs) * mix)
+        )
+
+    calls = [
+        str(jax.make_jaxpr(gradient(rule))(weights)).count("ffi_call")
+        for rule in (NATIVE, REFERENCE)
+    ]
+    assert calls[0] >= 2 > calls[1] == 0
+    compiled = quick_jit(gradient(NATIVE))
+    results = {np.asarray(compiled(weights)).tobytes() for _ in range(5)}
+    assert len(results) == 1
+
+
+@here
+def test_single_precision_over_a_long_sequence() -> None:
+    cell = everywhere(3)
+    weights, xs, mix = numbers(cell, 300, 2)
+    expected = value_and_gradients(cell, qj.Backprop())(weights, xs, mix)
+    with jax.enable_x64(False):
+        small = [jnp.asarray(part, jnp.float32) for part in (weights, xs, mix)]
+        value, gradients = value_and_gradients(cell, NATIVE)(*small)
+    assert gradients[0].dtype == jnp.float32
+    assert abs(value - expected[0]) < 1e-4 * abs(expected[0])
+    for found, exact in zip(gradients, expected[1]):
+        assert np.abs(found - exact).max() < 2e-4 * np.abs(exact).max()
+
+
+@here
+def test_a_sequence_may_be_cut_anywhere() -> None:
+    cell = everywhere(2)
+    weights, xs, _ = numbers(cell, 5, 1)
+    whole = qj.simulate(cell, weights, xs[0], gradient=NATIVE)
+    first = qj.simulate(cell, weights, xs[0, :2], gradient=NATIVE)
+    second = qj.simulate(cell, weights, xs[0, 2:], carry=first.carry, gradient=NATIVE)
+    np.testing.assert_allclose(second.outputs, whole.outputs[2:], atol=1e-13)
+    np.testing.assert_allclose(second.carry, whole.carry, atol=1e-13)
+
+
+THREE = qj.CircuitCell(qj.Circuit(3, (qj.Evolution(qj.Z(0) @ qj.Z(1) @ qj.X(2), 0.3),)), qj.Z(0))
+RESET = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, 0.3), qj.Reset(0))), qj.Z(0))
+
+
+@pytest.mark.parametrize(("cell", "what"), [(THREE, "one or two wires"), (RESET, "unitary steps")])
+def test_what_it_has_not_is_refused_or_run_by_jax(cell: qj.CircuitCell, what: str) -> None:
+    weights, xs = jnp.zeros(0), jnp.zeros((2, 0))
+    assert what in native_refusal(plan_for(cell, None))
+    with pytest.raises(ValueError, match=f"`kernel` must be possible here.*{what}"):
+        qj.run(cell, weights, xs, gradient=NATIVE)
+    expected = qj.run(cell, weights, xs)
+    np.testing.assert_allclose(qj.run(cell, weights, xs, gradient=qj.Adjoint()), expected)
+
+
+def test_an_unknown_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`kernel` must be None or one of .*'native'"):
+        qj.Adjoint(kernel="fast")
+
+
+PROGRAM = """
+import jax.numpy as jnp, qrnn_jax as qj
+cell = qj.CircuitCell(qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CNOT(0, 1))), qj.Z(1))
+print(float(qj.run(cell, jnp.array([0.5]), jnp.zeros((3, 0)), gradient=qj.Adjoint(KERNEL))[2, 0]))
+"""
+
+
+def start(tmp_path: Path, kernel: str | None, **environment: str) -> subprocess.Popen:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    found = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "QRNN_JAX_KERNEL_CACHE": str(tmp_path),
+        **environment,
+    }
+    code = PROGRAM.replace("KERNEL", repr(kernel))
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=found, stdout=pipe, stderr=pipe, text=True)
+
+
+@here
+def test_processes_that_start_at_once_share_one_library(tmp_path: Path) -> None:
+    started = [start(tmp_path, "native") for _ in range(2)]
+    told = [process.communicate(timeout=300) for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    assert told[0][0] == told[1][0]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".so"]
+
+
+def test_without_a_compiler_there_is_one_notice_and_jax(tmp_path: Path) -> None:
+    process = start(tmp_path, None, CXX="no-such-compiler")
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    cell = qj.CircuitCell(qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CNOT(0, 1))), qj.Z(1))
+    expected = qj.run(cell, jnp.array([0.5]), jnp.zeros((3, 0)), gradient=REFERENCE)[2, 0]
+    assert float(out) == pytest.approx(float(expected), abs=1e-5)
+    assert errors.count("need a C++ compiler") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compiler_that_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QRNN_JAX_KERNEL_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "broken.cc").write_text("this is no program")
+    with pytest.raises(BuildError, match=r"failed on broken\.cc|need a C\+\+ compiler"):
+        library(folder)
+    kept = tmp_path / "cache"
+    assert not kept.exists() or not list(kept.iterdir())

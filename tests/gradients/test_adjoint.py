@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import accepting_engines, quick_jit, random_cell, random_inputs
+from qrnn_jax_kernels.pure_states import obstacle
 
 import qrnn_jax as qj
 from qrnn_jax.engines.state_vector import StateVectorPlan
@@ -116,23 +117,34 @@ def test_a_step_can_be_undone() -> None:
     assert np.abs(after - psi).max() > 0.1
 
 
+def temporaries(cell: qj.AbstractCell, rule: qj.AbstractGradient, steps: int) -> int:
+    """Bytes that a gradient holds besides its inputs and its result."""
+    weights, xs = jnp.zeros(cell.circuit.weight_count), jnp.zeros((steps, cell.features))
+    lowered = jax.jit(jax.grad(lambda w: loss_of(cell, rule, None)(w, xs))).lower(weights)
+    return int(lowered.compile().memory_analysis().temp_size_in_bytes)
+
+
 def test_adjoint_keeps_no_states_of_unitary_steps() -> None:
     """Residuals of reverse mode: bytes that cross from the forward to the backward pass."""
     cell = random_cell(0, kind="unitary", gates=8)
-    weights = jnp.zeros(cell.circuit.weight_count)
-
-    def temporaries(rule: qj.AbstractGradient, steps: int) -> int:
-        xs = jnp.zeros((steps, cell.features))
-        lowered = jax.jit(jax.grad(lambda w: loss_of(cell, rule, None)(w, xs))).lower(weights)
-        return int(lowered.compile().memory_analysis().temp_size_in_bytes)
-
+    reference = qj.Adjoint(kernel="reference")
     growth = {
-        rule: temporaries(rule, 2000) - temporaries(rule, 1000)
-        for rule in (qj.Adjoint(), qj.Backprop())
+        rule: temporaries(cell, rule, 2000) - temporaries(cell, rule, 1000)
+        for rule in (reference, qj.Backprop())
     }
     state = 8 * 16  # bytes
     assert growth[qj.Backprop()] > 1000 * 3 * state
-    assert growth[qj.Adjoint()] < growth[qj.Backprop()] / 3
+    assert growth[reference] < growth[qj.Backprop()] / 3
+
+
+@pytest.mark.skipif(obstacle() is not None, reason=f"no native code: {obstacle()}")
+def test_native_code_keeps_the_matrices_that_move_and_no_states() -> None:
+    steps = [qj.RY(0, qj.Data(0)), *(qj.RX(wire, qj.Weight(wire)) for wire in range(8))]
+    cell = qj.CircuitCell(qj.Circuit(8, steps), qj.Z(0))
+    rule = qj.Adjoint(kernel="native")
+    growth = temporaries(cell, rule, 2000) - temporaries(cell, rule, 1000)
+    state = 2**8 * 16  # bytes
+    assert 0 < growth < 1000 * state / 8
 
 
 def test_the_carry_is_differentiable_under_adjoint() -> None:

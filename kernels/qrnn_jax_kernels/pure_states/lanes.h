@@ -18,35 +18,28 @@ struct Lanes {
   typedef T Vec __attribute__((vector_size(kBytes)));
   typedef Int Index __attribute__((vector_size(kBytes)));
 
+  // The number of every lane.
+  static inline Index numbers() {
+    if constexpr (sizeof(T) == 4) {
+      return Index{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    } else {
+      return Index{0, 1, 2, 3, 4, 5, 6, 7};
+    }
+  }
+
   // The value of lane l ^ mask in lane l.
-  static inline Vec swapped(Vec x, int mask) {
-    if (mask == 0) return x;
+  static inline Vec swapped(Vec x, Int mask) {
+#if defined(__clang__)
     Vec y;
     for (int l = 0; l < count; ++l) y[l] = x[l ^ mask];
     return y;
-  }
-
-  static inline Vec all(T value) {
-    Vec x;
-    for (int l = 0; l < count; ++l) x[l] = value;
-    return x;
+#else
+    return __builtin_shuffle(x, numbers() ^ mask);
+#endif
   }
 };
 
-#if defined(__GNUC__) && !defined(__clang__)
-template <>
-inline Lanes<float>::Vec Lanes<float>::swapped(Vec x, int mask) {
-  Index place;
-  for (int l = 0; l < count; ++l) place[l] = l ^ mask;
-  return __builtin_shuffle(x, place);
-}
-template <>
-inline Lanes<double>::Vec Lanes<double>::swapped(Vec x, int mask) {
-  Index place;
-  for (int l = 0; l < count; ++l) place[l] = l ^ mask;
-  return __builtin_shuffle(x, place);
-}
-#endif
+#define QRNN_INLINE __attribute__((always_inline))
 
 template <typename T>
 struct Complex {

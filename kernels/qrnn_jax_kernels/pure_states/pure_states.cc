@@ -40,7 +40,10 @@ struct Arrays {
   T *fixed_slope, *varying_slope, *start_slope;  // (B, F), (B, T, V), (B, 2^n, 2)
 };
 
-// B sequences in groups of 2^batch_bits, each with 2^amplitude_bits lanes.
+constexpr int64_t kFirstCache = 32768;  // bytes
+
+// B sequences in groups of 2^batch_bits, each with 2^amplitude_bits lanes. A state and its cotangent
+// are to stay in the first cache, if the batch is large enough for every thread.
 template <typename T>
 struct Grouping {
   int batch_bits, amplitude_bits;
@@ -49,8 +52,10 @@ struct Grouping {
   Grouping(int wires, int64_t batch, int64_t threads) {
     const int bits = Lanes<T>::bits;
     const int64_t share = (batch + threads - 1) / std::max<int64_t>(threads, 1);
+    const int64_t state = int64_t{2 * sizeof(T)} << wires;
     batch_bits = std::max(0, bits - wires);
-    while (batch_bits < bits && (int64_t{1} << batch_bits) < share) ++batch_bits;
+    auto fits = [&](int64_t count) { return count <= share && 2 * count * state <= kFirstCache; };
+    while (batch_bits < bits && fits(int64_t{2} << batch_bits)) ++batch_bits;
     amplitude_bits = bits - batch_bits;
     count = (batch + (int64_t{1} << batch_bits) - 1) >> batch_bits;
   }
@@ -93,7 +98,7 @@ class Group {
       load_step(t);
       for (size_t g = 0; g < program_.read; ++g) step(program_.gates[g]);
       for (int64_t w = 0; w < words_.count(); ++w) {
-        store_sum(words_.read(w, psi_.get()), arrays_.reads, sizes_.steps * words_.count(),
+        store_sum(words_.read(w, gates_.labels, psi_.get()), arrays_.reads, sizes_.steps * words_.count(),
                   t * words_.count() + w);
       }
       for (size_t g = program_.read; g < program_.gates.size(); ++g) step(program_.gates[g]);
@@ -143,7 +148,7 @@ class Group {
       for (int l = 0; l < L::count; ++l) {
         slope[l] = arrays_.reads_slope[(sequence_[l] * sizes_.steps + t) * count + w];
       }
-      words_.pull(w, slope, psi_.get(), lambda_.get());
+      words_.pull(w, slope, gates_.labels, psi_.get(), lambda_.get());
     }
   }
 
@@ -157,7 +162,7 @@ class Group {
 
   int64_t amplitude(int64_t row, int lane) const {
     const int a = layout_.amplitude_bits;
-    return (row << a) | (lane & ((1 << a) - 1));
+    return gates_.labels.index((row << a) | (lane & layout_.low()));
   }
 
   void load(const T* from, int64_t batch, C* state) const {

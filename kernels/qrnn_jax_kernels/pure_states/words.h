@@ -27,18 +27,18 @@ class Words {
   int64_t count() const { return static_cast<int64_t>(words_.size()); }
 
   // Re conj(psi) P psi, summed over rows: still one number for each lane.
-  Vec read(int64_t index, const C* psi) const {
+  Vec read(int64_t index, const Labels& labels, const C* psi) const {
     Vec sum = {};
-    each(words_[index], psi, [&](int64_t r, C image) {
+    each(words_[index], labels, psi, [&](int64_t r, C image) {
       sum += psi[r].re * image.re + psi[r].im * image.im;
     });
     return sum;
   }
 
   // lambda += 2 slope P psi
-  void pull(int64_t index, Vec slope, const C* psi, C* lambda) const {
+  void pull(int64_t index, Vec slope, const Labels& labels, const C* psi, C* lambda) const {
     Vec twice = slope + slope;
-    each(words_[index], psi, [&](int64_t r, C image) {
+    each(words_[index], labels, psi, [&](int64_t r, C image) {
       lambda[r].re += twice * image.re;
       lambda[r].im += twice * image.im;
     });
@@ -46,19 +46,25 @@ class Words {
 
  private:
   template <typename F>
-  void each(const Word& word, const C* psi, F&& with_image) const {
-    const int a = layout_.amplitude_bits, low = (1 << a) - 1;
-    const int64_t row_flips = word.flips >> a, row_signs = word.signs >> a;
-    const int lane_flips = static_cast<int>(word.flips & low);
+  void each(const Word& word, const Labels& labels, const C* psi, F&& with_image) const {
+    const int a = layout_.amplitude_bits, low = layout_.low();
+    int64_t flips = 0, signs = 0;
+    for (int w = 0; w < layout_.wires; ++w) {
+      const int64_t bit = int64_t{1} << (layout_.wires - 1 - w);
+      if (word.flips & bit) flips ^= labels.flip(w);
+      if (word.signs & bit) signs ^= labels.value(w);
+    }
+    const int64_t row_flips = flips >> a, row_signs = signs >> a;
+    const int lane_flips = static_cast<int>(flips & low);
     Vec sign;
     for (int l = 0; l < L::count; ++l) {
-      sign[l] = __builtin_parityll((l ^ lane_flips) & word.signs & low) ? T(-1) : T(1);
+      sign[l] = parity((l ^ lane_flips) & signs & low) ? T(-1) : T(1);
     }
     for (int64_t r = 0; r < rows_; ++r) {
       const int64_t from = r ^ row_flips;
       C x = psi[from];
       x = {L::swapped(x.re, lane_flips), L::swapped(x.im, lane_flips)};
-      const Vec s = __builtin_parityll(from & row_signs) ? -sign : sign;
+      const Vec s = parity(from & row_signs) ? -sign : sign;
       C image{s * x.re, s * x.im};
       if (word.power & 1) image = {-image.im, image.re};
       if (word.power & 2) image = {-image.re, -image.im};

@@ -18,11 +18,13 @@ from qrnn_jax.engines import (
     StateVector,
     Trajectories,
 )
+from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.engines.real_vector import prefers_real
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
 from qrnn_jax.gradients import (
     AbstractEstimator,
     AbstractGradient,
+    Adjoint,
     Backprop,
     Checkpointed,
     ParameterShift,
@@ -95,7 +97,10 @@ def expectations_for(
 
 
 def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
-    """Store what stays in the cache; else the state before each step; else some of them."""
+    """Native code undoes its steps. Else store what stays in the cache; else the state before each
+    step; else some of them."""
+    if native_refusal(plan) is None:
+        return Adjoint()
     if steps * plan.stored_bytes() <= _STORE_LIMIT:
         return Backprop()
     state = jax.eval_shape(lambda: plan.open(plan.init()))

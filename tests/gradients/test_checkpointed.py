@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from qrnn_jax_kernels.pure_states import obstacle
 
 import qrnn_jax as qj
 from qrnn_jax.setup import expectations_for, rule_for
@@ -51,16 +52,23 @@ def test_it_stores_less_than_backprop():
     ("wires", "steps", "rule"),
     [
         (2, 50, qj.Backprop()),
-        (8, 50, qj.Checkpointed(every=1)),
+        (8, 1000, qj.Checkpointed(every=1)),
         (8, 10**5, qj.Checkpointed()),
     ],
 )
 def test_the_automatic_rule_goes_by_what_it_would_keep(wires, steps, rule):
     operations = [qj.RX(wire, qj.Weight(wire)) for wire in range(wires)]
     operations += [qj.CNOT(wire, wire + 1) for wire in range(wires - 1)]
-    cell = qj.CircuitCell(qj.Circuit(wires, 4 * operations), qj.Z(0))
+    resets = [qj.Reset(wire) for wire in range(wires // 2)]
+    cell = qj.CircuitCell(qj.Circuit(wires, (*4 * operations, *resets)), qj.Z(0))
     expectations = expectations_for(cell, None, None, False, steps)
     assert rule_for(expectations, steps, None) == rule
+
+
+@pytest.mark.skipif(obstacle() is not None, reason=f"no native code: {obstacle()}")
+def test_the_automatic_rule_takes_native_code():
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
+    assert rule_for(expectations_for(cell, None, None, False, 5), 5, None) == qj.Adjoint()
 
 
 @pytest.mark.parametrize("every", [0, -3, True])

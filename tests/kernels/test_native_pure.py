@@ -120,6 +120,15 @@ def test_every_transform() -> None:
 
 
 @here
+def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
+    weights, xs = jnp.linspace(0, 1, 5)[:, None], jnp.zeros((3, 0))
+    run = jax.vmap(lambda w: qj.run(cell, w, xs, gradient=NATIVE)[:, 0])
+    expected = np.cos(np.outer(np.linspace(0, 1, 5), [1, 2, 3]))
+    np.testing.assert_allclose(run(weights), expected, atol=1e-14)
+
+
+@here
 def test_the_native_code_runs_and_is_repeatable() -> None:
     cell = everywhere(4)
     weights, xs, mix = numbers(cell, 3, 33)

@@ -174,9 +174,9 @@ def _batched(call: Callable, shareable: tuple[int, ...]) -> Callable:
                 continue
             array = array if has else array[None]
             wide = jnp.broadcast_to(array, (size, own, *array.shape[2:]))
-            merged.append(wide.reshape(-1, *wide.shape[2:]))
+            merged.append(wide.reshape(size * own, *wide.shape[2:]))
         found = function(*merged)
-        split = tuple(array.reshape(size, -1, *array.shape[1:]) for array in found)
+        split = tuple(array.reshape(size, own, *array.shape[1:]) for array in found)
         return split, (True,) * len(split)
 
     return function

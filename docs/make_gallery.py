@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent / "gallery"
 STEPS = 4
 RULES: tuple[qj.AbstractGradient, ...] = (
     qj.Backprop(),
+    qj.Checkpointed(),
     qj.Adjoint(),
     qj.ParameterShift(),
     qj.SharedShift(),
@@ -161,7 +162,7 @@ def page(entry: Entry) -> str:
             "",
             "## On a device",
             "",
-            on_a_device(entry.small()),
+            on_a_device(entry),
             "",
         ]
     )
@@ -205,8 +206,11 @@ def gradients(cell: qj.AbstractCell) -> list[str]:
     return rows
 
 
-def on_a_device(cell: qj.AbstractCell) -> str:
+def on_a_device(entry: Entry) -> str:
     """Whether shots can be drawn from it as it stands."""
+    cell, used = entry.small(), entry.make()
+    if isinstance(used, qj.cells.Bausch):
+        return by_ancillas(used)
     params = cell.init(jax.random.key(0))
     try:
         qj.run(cell, params, inputs(cell), shots=10, key=jax.random.key(1))
@@ -214,6 +218,22 @@ def on_a_device(cell: qj.AbstractCell) -> str:
         return f"As it stands it is not run shot by shot: {refusal}"
     wanted = "mid-circuit measurement and reset"
     return f"It runs shot by shot as it stands; a device needs {wanted} of the wires that are read."
+
+
+def by_ancillas(cell: qj.cells.Bausch) -> str:
+    """What a device would run instead, and how seldom a step of it survives."""
+    explicit = cell.explicit_circuit()
+    kinds = ", ".join(f"{number} {name}" for name, number in explicit.count().items())
+    logs = qj.log_success(cell, cell.init(jax.random.key(0)), inputs(cell))
+    chance = np.exp(np.float64(logs[0]))
+    return (
+        f"Not as it stands: a device would run `explicit_circuit()`, with {cell.order} ancillas "
+        f"that all neurons share ({explicit.wires} wires; one step: {kinds}). A neuron survives "
+        "only if its ancillas are found in |0>, and the lanes are projected as well: from random "
+        f"params one step survives with probability {chance:.0e} (`qj.log_success`). Repeating "
+        'until it does is out of reach; the paper amplifies instead, which `mode="unitary"` '
+        "idealises."
+    )
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ class Bausch(AbstractCell):
 
     A device would need the ancillas of `explicit_circuit`. Where words given before the scored step
     hold the answer, projecting on them gives it away: the paper's long sequences do so. For a long
-    sequence take `gradient=Checkpointed()`, faster here than storing everything.
+    sequence the automatic rule is `Checkpointed(every=1)`, faster here than storing everything.
 
     Raises:
         ValueError: a size out of range, an unknown mode.

@@ -33,7 +33,7 @@ def gradient_norms(cell: qj.cells.Bausch, params: Array, symbols: qj.tasks.Symbo
     target, w_t the weights as they occur in step t.
 
     Arguments:
-        cell, params: the network; float32.
+        cell, params: the network; its state is float64 where x64 is on.
         symbols: sequences; every step is projected on its target.
 
     Example:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import e, log
 from typing import Any, NamedTuple, Protocol, final
 
 import jax
@@ -64,33 +63,12 @@ def scored_mean(values: Array, batch: Batch) -> Array:
     return jnp.sum(values * batch.mask) / jnp.sum(batch.mask)
 
 
-def paper_loss(chances: Array, batch: Batch) -> Array:
-    """The loss of the published program: probabilities taken for logits, least value 0.
-
-    Equation: -p_target + log(sum_j exp p_j) - (-1 + log(2^I - 1 + e)), the mean over the steps that
-    count. All thresholds of the paper are in this unit; a uniform guess has 0.643 for I = 2.
-
-    Example:
-        >>> import jax.numpy as jnp, qrnn_jax as qj
-        >>> from qrnn_jax.reproduction.bausch_models import Batch, paper_loss
-        >>> batch = Batch.of(qj.tasks.xor(2, seed=0))
-        >>> round(float(paper_loss(jnp.full((2, 35, 4), 0.25), batch)), 3)
-        0.643
-    """
-    least = -1 + log(chances.shape[-1] - 1 + e)
-    losses = jax.nn.logsumexp(chances, axis=-1) - _right(chances, batch) - least
-    return scored_mean(losses, batch)
-
-
-def _right(chances: Array, batch: Batch) -> Array:
-    """The probability of the target at every step."""
-    return jnp.take_along_axis(chances, batch.words[..., None], axis=-1)[..., 0]
-
-
 @final
 @dataclass(frozen=True)
 class Quantum:
     """Bausch's network: trained with every step projected on its target.
+
+    Its state is real; float64 where x64 is on, as in the laboratory, also for float32 parameters.
 
     Example:
         >>> import jax, qrnn_jax as qj
@@ -111,7 +89,8 @@ class Quantum:
 
     def loss(self, params: Array, batch: Batch) -> tuple[Array, Array]:
         chances = self.forced(params, batch)
-        return paper_loss(chances, batch), qj.cells.overhead(chances, batch.words)
+        loss = qj.losses.probability_cross_entropy(chances, batch.words, mask=batch.mask)
+        return loss, qj.cells.overhead(chances, batch.words)
 
     def evaluate(self, params: Array, batch: Batch, key: Array) -> tuple[Array, Array]:
         """Steps that count are drawn, others projected on the target."""
@@ -149,7 +128,8 @@ class Classical:
 
     def loss(self, params: Any, batch: Batch) -> tuple[Array, Array]:
         logs = jax.nn.log_softmax(self._answers(params, batch))
-        return -scored_mean(_right(logs, batch), batch), jnp.ones(())  # nothing is projected
+        right = jnp.take_along_axis(logs, batch.words[..., None], axis=-1)[..., 0]
+        return -scored_mean(right, batch), jnp.ones(())  # nothing is projected
 
     def evaluate(self, params: Any, batch: Batch, key: Array) -> tuple[Array, Array]:
         del key

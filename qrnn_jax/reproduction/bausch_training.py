@@ -16,7 +16,7 @@ from jax import Array, lax
 import qrnn_jax as qj
 from qrnn_jax.validation.experiment import Progress
 
-from .bausch_models import Batch, Model, paper_loss, scored_mean
+from .bausch_models import Batch, Model, scored_mean
 
 CLIP = 0.5  # greatest norm of a gradient, as in the published program
 EVERY = 10  # steps between two looks: published counts are multiples of 10
@@ -35,6 +35,7 @@ class Plan(NamedTuple):
         threshold: training ends once every run's validation loss has been below; None never ends.
         looks: validations per compiled call.
         validation: sequences of a look; None takes `batch`.
+        fall: the step from which on learning rates are a fifth; None keeps them.
     """
 
     seeds: int
@@ -44,6 +45,7 @@ class Plan(NamedTuple):
     threshold: float | None = None
     looks: int = 5
     validation: int | None = None
+    fall: int | None = None
 
 
 class Course(NamedTuple):
@@ -98,7 +100,10 @@ def train(
     held_out: Draw | None = None,
     saved: Path | None = None,
 ) -> Course:
-    """Adam with clipped gradients in float32; every step and every look has sequences of its own.
+    """Adam with clipped gradients; every step and every look has sequences of its own.
+
+    Parameters, gradients and rates are float32; states are float64 where x64 is on, as in the
+    laboratory.
 
     Equation: params <- params - rate Adam(min(1, 0.5 / |g|) g), g the gradient of a batch's loss.
 
@@ -131,8 +136,10 @@ def train(
             break
         progress(first / plan.steps, f"step {first} of {plan.steps}")
         parts = _chunk(draw, held_out or draw, plan, first // chunk)
+        steps = np.arange(first, first + chunk).reshape(plan.looks, EVERY, 1)
+        now = rates * np.where(steps < (plan.fall or np.inf), 1.0, 0.2)  # (C, 10, L)
         begun = time.process_time()
-        carry, found = jax.block_until_ready(play(carry, *parts, jnp.asarray(rates, jnp.float32)))
+        carry, found = jax.block_until_ready(play(carry, *parts, now.astype(np.float32)))
         used.append(time.process_time() - begun)
         records.append(jax.tree.map(np.asarray, found))
         _save(saved, carry, records, used)
@@ -167,25 +174,21 @@ def _compiled(model: Model) -> Callable[..., Any]:
         return (jax.tree.map(lambda p, c: p - rate * c, params, change), state), overhead
 
     def one_run(carry: tuple, inputs: tuple) -> tuple[tuple, tuple]:
-        (params, state, bits, best, least), (batches, look, rate) = carry, inputs
-        every = jnp.full(EVERY, rate)
-        (params, state), overheads = lax.scan(update, (params, state), (batches, every))
+        (params, state, bits, best, least), (batches, look, rates) = carry, inputs
+        (params, state), overheads = lax.scan(update, (params, state), (batches, rates))
         key, own = jax.random.split(jax.random.wrap_key_data(bits))
         chances, words = model.evaluate(params, look, own)
         wrong = scored_mean(words != look.words, look)
-        loss = paper_loss(chances, look).astype(least.dtype)
+        loss = qj.losses.probability_cross_entropy(chances, look.words, mask=look.mask)
+        loss = loss.astype(least.dtype)
         best = jax.tree.map(lambda new, old: jnp.where(loss < least, new, old), params, best)
         bits, least = jax.random.key_data(key), jnp.minimum(loss, least)
         return (params, state, bits, best, least), (loss, wrong, jnp.max(overheads))
 
     @jax.jit
     def play(carry: tuple, training: Batch, looks: Batch, rates: Array) -> tuple[tuple, tuple]:
-        many = jax.vmap(one_run, in_axes=(0, (1, 0, 0)))
-
-        def until_look(carry: tuple, part: tuple) -> tuple[tuple, tuple]:
-            return many(carry, (*part, rates))
-
-        return lax.scan(until_look, carry, (training, looks))
+        many = jax.vmap(one_run, in_axes=(0, (1, 0, 1)))
+        return lax.scan(many, carry, (training, looks, rates))
 
     return play
 

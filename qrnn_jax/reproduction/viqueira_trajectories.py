@@ -89,9 +89,10 @@ def _findings(
     header = ("step", "exact output", f"{SHOTS} shots", "deviation over formula")
     note = f"Deviation over {size.repeats} runs of {size.shots} shots each."
     pair = np.unravel_index(np.argmax(np.abs(correlation)), correlation.shape)
+    agree = "agree" if all(check.passed for check in checks) else "do not agree"
     conclusion = (
-        f"Sampled trajectories agree with the density matrix: the worst of {len(exact)} outputs is "
-        f"{checks[0].measured:.1f} standard errors off. Outputs of one circuit share their "
+        f"Sampled trajectories {agree} with the density matrix: the worst of {len(exact)} outputs "
+        f"is {checks[0].measured:.1f} standard errors off. Outputs of one circuit share their "
         f"repetitions: those of steps {min(pair) + 1} and {max(pair) + 1} correlate by "
         f"{correlation[pair]:+.2f}, which independent errors, the paper's model, leave out."
     )

@@ -53,17 +53,26 @@ def write_reproduction(records: Sequence[Record], folder: Path) -> None:
 def page(records: Sequence[Record]) -> str:
     """The reproductions as Markdown: one chapter per paper, one section per reproduction.
 
+    Raises:
+        ValueError: a record whose name begins with no paper of `PAPERS`.
+
     Example:
         >>> from qrnn_jax.reproduction.write_up import page
         >>> page([]).splitlines()[0]
         '# Reproductions'
     """
+    for record in records:
+        if _paper(record) not in PAPERS:
+            raise ValueError(
+                f"Argument `records` must be of papers in PAPERS, but {record.experiment.name!r} "
+                f"begins with none of {', '.join(PAPERS)}; try an entry for {_paper(record)!r}."
+            )
     parts = ["# Reproductions", origin(records)]
     missed = failed(records)
     if missed:
         parts.append(f"Failed: {'; '.join(missed)}.")
     for paper, title in PAPERS.items():
-        own = [record for record in records if record.experiment.name.split("-")[0] == paper]
+        own = [record for record in records if _paper(record) == paper]
         if own:
             rows = [row(record, check) for record in own for check in record.findings.checks]
             parts += [f"## {title}", "\n".join(markdown_rows(HEADER, rows))]
@@ -71,13 +80,23 @@ def page(records: Sequence[Record]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _paper(record: Record) -> str:
+    """The first word of its name."""
+    return record.experiment.name.split("-")[0]
+
+
 def row(record: Record, check: Check) -> tuple[str, ...]:
     """A check as a row below `HEADER`.
 
     Example:
-        >>> from qrnn_jax.reproduction.write_up import HEADER, row
-        >>> callable(row), len(HEADER)
-        (True, 6)
+        >>> from qrnn_jax.reproduction import REPRODUCTIONS
+        >>> from qrnn_jax.reproduction.write_up import row
+        >>> from qrnn_jax.validation import Check, Findings, Settings
+        >>> from qrnn_jax.validation.record import Record
+        >>> check = Check("RMSE", 0.1, high=0.2, control=0.01, control_name="ridge")
+        >>> found = Findings("It comes out.", (check,))
+        >>> row(Record(REPRODUCTIONS[0], found, Settings(), 1.0, {}, {}), check)
+        ('bausch-memorisation', 'RMSE', '-', '0.1', '0.01 (ridge)', 'passed: <= 0.2')
     """
     return (
         record.experiment.name,
@@ -85,7 +104,7 @@ def row(record: Record, check: Check) -> tuple[str, ...]:
         _number(check.published, check),
         _number(check.measured, check),
         controlled(check),
-        f"{verdict(check)}: {_asked(check)}",
+        f"{verdict(check)}: {_asked(check)}" if check.judged else verdict(check),
     )
 
 

@@ -84,7 +84,8 @@ class Task:
     its mask scores test steps only.
 
     Arguments:
-        name: the key in `TASKS`.
+        name: of the function that made it, its key in `TASKS` where it stands there; for variants
+            of one function, such as the series of `cv_series`, the variant's own.
         train, test: windows with equal F and O.
         validation: windows for choosing when to stop, or None.
         series: (S, F), the whole series in time order, in original units.

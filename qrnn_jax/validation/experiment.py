@@ -42,7 +42,8 @@ class Check:
         name: what was measured, in words.
         measured: the number.
         low: the least acceptable value; None for no bound.
-        high: the largest acceptable value; None for no bound.
+        high: the largest acceptable value; None for no bound. Without either the number is
+            reported and not judged.
         kind: "exactness" (a failure is a bug, and makes the command fail), "statistics" (holds with
             near certainty for the fixed seeds; a failure makes the command fail, too), or
             "prediction" (what the literature or our own notes expected; a miss is a finding).
@@ -66,6 +67,12 @@ class Check:
     published: float | None = None
     control: float | None = None
     control_name: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether the number can pass: it has a bound, or is none at all, which always fails."""
+        bounded = self.low is not None or self.high is not None
+        return bounded or self.measured != self.measured
 
     @property
     def passed(self) -> bool:
@@ -122,10 +129,10 @@ class Findings:
     series: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries and lists, each check with its verdict."""
+        """Plain dictionaries and lists, each check with `passed`: None where it is not judged."""
         whole = asdict(self)
         for entry, check in zip(whole["checks"], self.checks):
-            entry["passed"] = check.passed
+            entry["passed"] = check.passed if check.judged else None
         return whole
 
     @staticmethod

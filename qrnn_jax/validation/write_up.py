@@ -157,29 +157,37 @@ def expected(check: Check) -> str:
 
 
 def verdict(check: Check) -> str:
-    """One word: "passed", "FAILED", or "missed" for a prediction.
+    """One word: "reported" without a bound, "passed", "FAILED", or "missed" for a prediction.
 
     Example:
         >>> from qrnn_jax.validation import Check
         >>> from qrnn_jax.validation.write_up import verdict
         >>> verdict(Check("error", 1.0, high=0.1)), verdict(Check("guess", 1, 2, 3, "prediction"))
         ('FAILED', 'missed')
+        >>> verdict(Check("accuracy", 0.96))
+        'reported'
     """
+    if not check.judged:
+        return "reported"
     if check.passed:
         return "passed"
     return "missed" if check.kind == "prediction" else "FAILED"
 
 
 def passed(checks: Sequence[Check]) -> str:
-    """How many checks passed.
+    """How many checks passed of those that have a bound; the others are counted by themselves.
 
     Example:
         >>> from qrnn_jax.validation import Check
         >>> from qrnn_jax.validation.write_up import passed
-        >>> passed([Check("error", 1.0, high=0.1), Check("error", 0.0, high=0.1)])
-        '1/2'
+        >>> checks = [Check("error", 1.0, high=0.1), Check("error", 0.0, high=0.1)]
+        >>> passed(checks), passed([*checks, Check("accuracy", 0.96)])
+        ('1/2', '1/2 + 1 reported')
     """
-    return f"{sum(check.passed for check in checks)}/{len(checks)}"
+    judged = [check for check in checks if check.judged]
+    share = f"{sum(check.passed for check in judged)}/{len(judged)}"
+    rest = len(checks) - len(judged)
+    return f"{share} + {rest} reported" if rest else share
 
 
 def markdown_table(table: Table) -> str:

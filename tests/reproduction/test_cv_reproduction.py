@@ -283,3 +283,14 @@ def test_digits_are_told_apart_by_a_line() -> None:
     right, cost = cv_digits._errors(confident, splits.test)
     assert (right, cost) == (1.0, pytest.approx(np.log1p(np.exp(-2.0))))
     assert cv_digits._errors(-confident, splits.test)[0] == 0.0
+
+
+def test_a_lead_over_the_lstm_is_claimed_only_where_there_is_one() -> None:
+    slow, fast = course(0.08, 0.08, 0.08, 0.08, seeds=2), course(0.01, 0.01, 0.01, 0.01, seeds=2)
+    line, errors = course(0.001, 0.001, 0.001, 0.001), {}
+    behind = cv_against_lstm.Runs(slow, fast, fast, line, line)
+    assert "does not lead the LSTM" in cv_against_lstm._conclusion(behind, errors)
+    ahead = cv_against_lstm.Runs(fast, slow, slow, line, line)
+    assert "a linear filter has it, too" in cv_against_lstm._conclusion(ahead, errors)
+    late = cv_against_lstm.Runs(fast, slow, slow, course(0.08, 0.001, 0.001, 0.001), line)
+    assert "a line does not match it on every" in cv_against_lstm._conclusion(late, errors)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from qrnn_jax.cli.laboratory_progress import finished_line
 from qrnn_jax.reproduction import REPRODUCTIONS, write_reproduction
 from qrnn_jax.reproduction.write_up import PAPERS, page, row, uncontrolled
 from qrnn_jax.validation import Check, Experiment, Findings, Settings, Table
 from qrnn_jax.validation.laboratory import run_laboratory
-from qrnn_jax.validation.record import Record
+from qrnn_jax.validation.record import Record, failed
+from qrnn_jax.validation.write_up import verdict
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "reproductions"
 HIT = Check("RMSE", 0.206899, 0.206897, 0.206901, "exactness", "a log", 0.206899, 0.0002, "ridge")
@@ -103,10 +105,27 @@ def test_a_check_without_a_control_is_found(tmp_path: Path, lost: dict) -> None:
     assert uncontrolled(Counting(HIT, name="cv-fake").records(tmp_path)) == []
 
 
-def test_a_row_has_no_bounds_to_read_where_none_are_set(tmp_path: Path) -> None:
+def test_a_number_without_bounds_is_reported_and_has_not_passed(tmp_path: Path) -> None:
     check = replace(MISSED, high=None, published=0.25)
+    (record,) = Counting(HIT, check).records(tmp_path)
+    assert row(record, check)[2:] == ("0.25", "0.5", "1e-30 (linear AR(8))", "reported")
+    (entry,) = json.loads((tmp_path / "reproduction.json").read_text())["experiments"]
+    assert [found["passed"] for found in entry["checks"]] == [True, None]
+    assert finished_line(record, True).split(": ")[1] == "1/1 + 1 reported checks, found finished"
+
+
+def test_no_number_at_all_fails_even_without_bounds(tmp_path: Path) -> None:
+    check = Check("RMSE", float("nan"), control=0.0002, control_name="ridge")
     (record,) = Counting(check).records(tmp_path)
-    assert row(record, check)[2:] == ("0.25", "0.5", "1e-30 (linear AR(8))", "passed: a number")
+    assert verdict(check) == "FAILED"
+    assert failed([record]) == ["viqueira-fake: RMSE"]
+    (entry,) = json.loads((tmp_path / "reproduction.json").read_text())["experiments"]
+    assert entry["checks"][0]["passed"] is False
+
+
+def test_a_record_of_no_listed_paper_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'somebody-fake' begins with none of bausch, cv, .* try"):
+        Counting(HIT, name="somebody-fake").records(tmp_path)
 
 
 NOT_RUN = {"bausch-mnist"}  # in full size; docs/reproductions.md says so, too
@@ -126,5 +145,7 @@ def test_the_committed_results_are_complete_but_for_those_not_run() -> None:
         for check in entry["checks"]:
             assert check["control"] is not None, check["name"]
             assert check["control_name"], check["name"]
+            bounded = check["low"] is not None or check["high"] is not None
+            assert (check["passed"] is None) != bounded, check["name"]
         assert (RESULTS / f"{experiment.name}.png").exists()
     assert (RESULTS / "reproduction.md").exists()

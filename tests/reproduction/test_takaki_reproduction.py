@@ -11,7 +11,7 @@ from jax import Array
 
 import qrnn_jax as qj
 from qrnn_jax import baselines
-from qrnn_jax.reproduction import recurrent
+from qrnn_jax.reproduction import recurrent, takaki_interaction
 from qrnn_jax.reproduction.linear import best, linear_autoregression, persistence
 from qrnn_jax.reproduction.recurrent import left_to_itself, network_forecasts
 from qrnn_jax.reproduction.takaki_forecast import Plan, forecast
@@ -136,3 +136,16 @@ def test_plans_of_both_sizes_ask_the_same() -> None:
         same = module.QUICK._replace(seeds=module.FULL.seeds)
         assert same == module.FULL
     assert pytest.approx(1.964e-3, rel=1e-3) == takaki_cosine.BOUND
+
+
+def test_the_range_of_the_interaction_is_claimed_only_where_it_is_found() -> None:
+    flat = float(takaki_interaction.BOUND)
+    for middle, words in ((flat / 100, "The range exists: "), (flat / 2, "The range is not as")):
+        judged = {0.01: flat, 0.2: middle, 1.0: flat / 2}
+        checks = takaki_interaction._checks(judged, (1e-30, "linear AR(32)"), flat)
+        conclusion = takaki_interaction._conclusion(judged, checks)
+        assert conclusion.startswith(words)
+        assert "as badly as without memory" in conclusion
+    judged[0.01] = 2 * flat
+    checks = takaki_interaction._checks(judged, (1e-30, "linear AR(32)"), flat)
+    assert "memory" not in takaki_interaction._conclusion(judged, checks)

@@ -38,8 +38,11 @@ def test_only_steps_that_count_are_drawn() -> None:
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path) -> None:
     model = Classical(baselines.Network("rnn", 4, 3, 4))
-    plan = Plan(2, 30, 3, (0.05, 0.1), looks=1)
+    plan = Plan(2, 30, 3, (0.05, 0.1), looks=1, fall=20)
     whole = train(model, draw, plan, silent)
+    constant = train(model, draw, plan._replace(fall=None), silent)
+    same = (whole.validation == constant.validation).all(axis=1)
+    assert same.tolist() == [True, True, False]  # rates fall after step 20
     saved = tmp_path / "state.npz"
 
     def stop(fraction: float, text: str) -> None:

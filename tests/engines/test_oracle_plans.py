@@ -131,7 +131,8 @@ def test_a_poisoned_plan_shows(plan_type: type, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(plan_type, "step", poisoned)
     engine = accepting_engines(cell.circuit)[plan_type]
-    poisoned_run = quick_jit(lambda w, x: qj.simulate(cell, w, x, engine=engine).outputs)
+    options = {"engine": engine, "gradient": qj.Backprop()}  # no native loop in the plan's place
+    poisoned_run = quick_jit(lambda w, x: qj.simulate(cell, w, x, **options).outputs)
     try:
         assert np.all(poisoned_run(weights, data) > 50)
     finally:

@@ -4,15 +4,19 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
 
 from benchmarks import report
+from benchmarks.environment import interpreter
 from benchmarks.measure import Record, arguments, compare
 from benchmarks.memory import measure_apart
-from benchmarks.programs import BACKPROP, CHECKPOINTED, REPLAY, SHARED, chosen_plan, programs
+from benchmarks.picture import draw
+from benchmarks.process import NAMES, peer_named, starting
+from benchmarks.programs import BACKPROP, CHECKPOINTED, OURS, REPLAY, SHARED, chosen_plan, programs
 from benchmarks.workloads import WORKLOADS, Workload
 
 _RESULTS = Path(__file__).resolve().parent / "results"
@@ -22,32 +26,56 @@ _SLOW_ROUNDS = 5  # where a program takes minutes
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the chosen workloads; 1 if a program was refused, else 0."""
+    """Run the chosen workloads; 1 if a program was refused or ours missed its goal, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument("--peers", nargs="*", choices=NAMES, help="other tools, too (default: all)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--picture", action="store_true", help="draw the results that are there")
     parser.add_argument("--out", type=Path, help="folder for JSON (default: benchmarks/results)")
     chosen = parser.parse_args(arguments)
     if chosen.quick and chosen.out is not None and chosen.out.resolve() == _RESULTS:
         parser.error("a quick run must not replace real results; try another --out")
+    if chosen.picture:
+        print(draw(chosen.out or _RESULTS))
+        return 0
     folder = chosen.out if chosen.quick else chosen.out or _RESULTS
-    started, refused = time.perf_counter(), False
+    started, failed = time.perf_counter(), False
+    peers = find_peers(chosen.peers)
     for name in chosen.only:
-        result, accepted = run(WORKLOADS[name], quick=chosen.quick)
-        refused = refused or not accepted
+        result, accepted = run(WORKLOADS[name], peers if name != "S1" else {}, quick=chosen.quick)
+        failed = failed or not accepted
         if folder is not None:
             report.write(folder, name, result)
     print(f"\n{time.perf_counter() - started:.0f} s in all")
-    return int(refused)
+    return int(failed)
 
 
-def run(workload: Workload, *, quick: bool) -> tuple[dict[str, Any], bool]:
+def find_peers(names: list[str] | None) -> dict[ModuleType, Path]:
+    """The peers asked for, each with its interpreter: built before anything is measured."""
+    if names is None:
+        return {}
+    modules = [peer_named(name) for name in names or NAMES]
+    return {
+        peer: interpreter(peer.__name__.split(".")[-1], peer.REQUIREMENTS, _say) for peer in modules
+    }
+
+
+def run(
+    workload: Workload, peers: dict[ModuleType, Path], *, quick: bool
+) -> tuple[dict[str, Any], bool]:
     """Compare all programs on one workload; the result and whether every program was accepted."""
     if quick:
         workload = workload.small()
     rounds = _SLOW_ROUNDS if workload.name == "S1" else _ROUNDS
     rounds = _QUICK_ROUNDS if quick else rounds
-    expected, records = compare(workload, programs(workload), rounds=rounds, say=_say)
+    with starting(peers, workload, quick=quick) as starts:
+        losses = programs(workload)
+        expected, records = compare(workload, losses, starts, rounds=rounds, say=_say)
+    if peers:
+        _say(f"{workload.name}: memory of ours, in a process of its own")
+        ours = next(record for record in records if record.name == OURS)
+        ours.memory = measure_apart(workload.name, OURS, quick=quick)
     print("\n" + report.table(workload, records), flush=True)
     extra: dict[str, Any] = {"quick": quick, "plan": chosen_plan(workload)}
     if workload.name == "S1":
@@ -57,7 +85,8 @@ def run(workload: Workload, *, quick: bool) -> tuple[dict[str, Any], bool]:
         extra["memory"] = memory(workload.name, quick=quick)
         print(_memory_lines(extra["memory"]), flush=True)
     content = report.as_json(workload, expected, records, extra)
-    return content, all(record.refused is None for record in records)
+    refused = any(record.refused for record in records)
+    return content, not refused and not report.missed(workload, records)
 
 
 def routes(records: list[Record], workload: Workload) -> dict[str, float | None]:

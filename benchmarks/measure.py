@@ -9,7 +9,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +18,17 @@ import numpy as np
 from jax import Array
 
 from benchmarks.plain_jax import Loss, plain_loss
+from benchmarks.resident import watch
 from benchmarks.workloads import Numbers, Workload
 
 VALUE_TOLERANCE = 1e-4  # relative, float32
 GOLDEN_TOLERANCE = 5e-9  # absolute: the golden losses are given to eight decimals
 _REFERENCE_CHUNK = 8  # sequences at once, to keep the float64 reference small in memory
 _SECONDS_PER_ROUND = 0.2  # fast programs are called again until a round has lasted this long
+
+
+class PeerError(RuntimeError):
+    """A peer's process gave no result that may be compared; the others go on."""
 
 
 class Gradient(NamedTuple):
@@ -51,6 +57,8 @@ class Record:
     check: Check | None = None
     refused: str | None = None
     repeats_s: list[float] = field(default_factory=list)
+    memory: dict[str, int | None] | None = None  # where it was measured in a process of its own
+    versions: dict[str, str] | None = None  # of a peer's environment
 
     @property
     def median_s(self) -> float | None:
@@ -70,6 +78,18 @@ class Compiled(NamedTuple):
     temp_bytes: int
 
 
+class Ready(NamedTuple):
+    """A program that was compiled and ran once; `step` runs it again and returns the seconds."""
+
+    trace_s: float
+    compile_s: float
+    temp_bytes: int
+    found: Gradient
+    step: Callable[[], float]
+    memory: dict[str, int | None]
+    versions: dict[str, str] | None = None
+
+
 def arguments(numbers: Numbers, dtype: str) -> tuple[Array, Array, Array]:
     """(params, x, y) on the device."""
     return tuple(jnp.asarray(a, dtype) for a in (numbers.params, numbers.x, numbers.y))  # type: ignore[return-value]
@@ -85,6 +105,23 @@ def compile_step(loss: Loss, args: tuple[Array, Array, Array]) -> Compiled:
     memory = compiled.memory_analysis()
     temp = int(memory.temp_size_in_bytes) if memory is not None else 0
     return Compiled(compiled, traced - started, done - traced, temp)
+
+
+def prepare(loss: Loss, numbers: Numbers) -> Ready:
+    """Compile a loss in float32 and run it once."""
+    with jax.enable_x64(False):
+        args = arguments(numbers, "float32")
+        compiled = compile_step(loss, args)
+        jax.block_until_ready(args)
+        (value, gradient), memory = watch(lambda: jax.block_until_ready(compiled.step(*args)))
+    found = Gradient(float(value), np.asarray(gradient, np.float64))
+
+    def step() -> float:
+        started = time.perf_counter()
+        jax.block_until_ready(compiled.step(*args))
+        return time.perf_counter() - started
+
+    return Ready(*compiled[1:], found, step, memory)
 
 
 def reference(workload: Workload, numbers: Numbers) -> Gradient:
@@ -136,6 +173,7 @@ def refusal(result: Check, gradient_tolerance: float) -> str | None:
 def compare(
     workload: Workload,
     losses: Mapping[str, Loss],
+    peers: Mapping[str, Callable[[], Ready]] | None = None,
     *,
     rounds: int,
     say: Callable[[str], None] = lambda text: None,
@@ -145,6 +183,7 @@ def compare(
     Arguments:
         workload: what to run.
         losses: programs by name, each (params, x, y) -> loss, run in float32.
+        peers: programs elsewhere by name; each call starts one and waits until it is ready.
         rounds: how many times to go round all programs; each gives at least one repeat per round.
         say: where progress goes.
     """
@@ -152,39 +191,46 @@ def compare(
     say(f"{workload.name}: float64 reference")
     expected = reference(workload, numbers)
     records: list[Record] = []
-    steps: dict[str, Callable[[], Any]] = {}
-    with jax.enable_x64(False):
-        args = arguments(numbers, "float32")
-        for name, loss in losses.items():
-            say(f"{workload.name}: compile and check {name}")
-            compiled = compile_step(loss, args)
-            value, gradient = compiled.step(*args)
-            found = Gradient(float(value), np.asarray(gradient, np.float64))
-            result = check(found, expected, gradient_tolerance=workload.gradient_tolerance)
-            refused = refusal(result, workload.gradient_tolerance)
-            records.append(Record(name, *compiled[1:], check=result, refused=refused))
-            if refused is None:
-                steps[name] = _bind(compiled.step, args)
-        say(f"{workload.name}: time {len(steps)} programs in {rounds} rounds")
-        repeats = time_rounds(steps, rounds=rounds)
+    steps: dict[str, Callable[[], float]] = {}
+    starts: dict[str, Callable[[], Ready]] = {
+        name: partial(prepare, loss, numbers) for name, loss in losses.items()
+    }
+    for name, start in (starts | dict(peers or {})).items():
+        say(f"{workload.name}: compile and check {name}")
+        try:
+            ready = start()
+        except PeerError as error:
+            records.append(Record(name, refused=str(error)))
+            continue
+        record = _judge(name, ready, expected, workload.gradient_tolerance)
+        if name not in starts:  # here, memory that earlier programs left would be counted
+            record.memory, record.versions = ready.memory, ready.versions
+        if record.refused is None:
+            steps[name] = ready.step
+        records.append(record)
+    say(f"{workload.name}: time {len(steps)} programs in {rounds} rounds")
+    repeats = time_rounds(steps, rounds=rounds)
     for record in records:
         record.repeats_s = repeats.get(record.name, [])
     return expected, records
 
 
-def time_rounds(steps: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, list[float]]:
-    """Call the steps in turn, round after round, so that noise of the machine hits all alike."""
+def _judge(name: str, ready: Ready, expected: Gradient, tolerance: float) -> Record:
+    result = check(ready.found, expected, gradient_tolerance=tolerance)
+    costs = (ready.trace_s, ready.compile_s, ready.temp_bytes)
+    return Record(name, *costs, check=result, refused=refusal(result, tolerance))
+
+
+def time_rounds(steps: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
+    """Run the steps in turn, round after round, so that noise of the machine hits all alike.
+
+    A step returns the seconds it took.
+    """
     repeats: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             spent = 0.0
             while spent < _SECONDS_PER_ROUND:
-                started = time.perf_counter()
-                jax.block_until_ready(step())
-                repeats[name].append(time.perf_counter() - started)
+                repeats[name].append(step())
                 spent += repeats[name][-1]
     return repeats
-
-
-def _bind(step: Callable[..., Any], args: tuple[Array, ...]) -> Callable[[], Any]:
-    return lambda: step(*args)

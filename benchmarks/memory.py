@@ -8,7 +8,6 @@ reset through /proc after compiling, so that the compiler's own memory does not 
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,27 +16,10 @@ import jax
 
 from benchmarks.measure import arguments, compile_step
 from benchmarks.programs import programs
+from benchmarks.resident import watch
 from benchmarks.workloads import WORKLOADS, Workload
 
 _ROOT = Path(__file__).resolve().parent.parent
-
-
-def resident_bytes(field: str) -> int | None:
-    """VmRSS (now) or VmHWM (peak) of this process; None where /proc does not tell."""
-    try:
-        found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        return None
-    return int(found.group(1)) * 1024 if found else None
-
-
-def reset_peak() -> bool:
-    """Set VmHWM back to VmRSS; False where the system does not allow it."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
 
 
 def measure_here(workload: Workload, program: str) -> dict[str, int | None]:
@@ -45,11 +27,8 @@ def measure_here(workload: Workload, program: str) -> dict[str, int | None]:
     args = arguments(workload.draw(), "float32")
     compiled = compile_step(programs(workload)[program], args)
     jax.block_until_ready(args)
-    before = resident_bytes("VmRSS") if reset_peak() else None
-    jax.block_until_ready(compiled.step(*args))
-    peak = resident_bytes("VmHWM")
-    rise = None if before is None or peak is None else peak - before
-    return {"temp_bytes": compiled.temp_bytes, "peak_rss_bytes": peak, "rss_rise_bytes": rise}
+    _, found = watch(lambda: jax.block_until_ready(compiled.step(*args)))
+    return {"temp_bytes": compiled.temp_bytes, **found}
 
 
 def measure_apart(name: str, program: str, *, quick: bool) -> dict[str, int | None]:

@@ -73,6 +73,11 @@ def programs(workload: Workload) -> dict[str, Loss]:
     return losses
 
 
+def is_ours(name: str) -> bool:
+    """Whether a program is the library's own."""
+    return name == OURS or name.startswith(f"{OURS}, ")
+
+
 def chosen_plan(workload: Workload) -> str:
     """The name of the plan that `ours` takes without being told."""
     return type(plan_for(cell(workload), None)).__name__

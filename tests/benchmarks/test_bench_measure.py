@@ -10,7 +10,16 @@ import pytest
 
 import benchmarks.__main__ as command
 from benchmarks import measure, memory, report
-from benchmarks.measure import Check, Gradient, Record, check, compare, reference, time_rounds
+from benchmarks.measure import (
+    Check,
+    Gradient,
+    Record,
+    check,
+    compare,
+    prepare,
+    reference,
+    time_rounds,
+)
 from benchmarks.programs import BACKPROP, CHECKPOINTED, OURS, PLAIN
 from benchmarks.workloads import W2, W3
 
@@ -124,16 +133,29 @@ def test_what_the_gate_lets_through(value, gradient, passed):
 
 
 def test_programs_run_in_turn_and_short_ones_more_often(monkeypatch):
-    calls, clock = [], iter(np.arange(0.0, 100.0, 0.125))
+    calls = []
 
     def step(name):
-        return lambda: calls.append(name)
+        return lambda: calls.append(name) or 0.125  # seconds
 
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))  # each call takes 1/8 s
     monkeypatch.setattr(measure, "_SECONDS_PER_ROUND", 0.2)
     repeats = time_rounds({"a": step("a"), "b": step("b")}, rounds=2)
     assert calls == ["a", "a", "b", "b", "a", "a", "b", "b"]
     assert repeats == {"a": [0.125] * 4, "b": [0.125] * 4}
+
+
+def test_a_step_tells_the_seconds_of_one_call(monkeypatch):
+    ready = prepare(honest, WORKLOAD.draw())
+    clock = iter((1.0, 3.5))
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
+    assert ready.step() == 2.5
+    assert ready.found.gradient.dtype == np.float64
+    assert ready.found.value == pytest.approx(reference_value(), rel=1e-5)
+
+
+def reference_value():
+    numbers = WORKLOAD.draw()
+    return float(honest(numbers.params, numbers.x, numbers.y))
 
 
 # the report
@@ -156,7 +178,8 @@ def test_ratios_are_those_of_medians():
 
 def test_the_table_shows_medians_and_ratios():
     lines = report.table(WORKLOAD, [record(PLAIN, 9.0, 10.0, 90.0), record(OURS, 1.0, 2.0, 2.5)])
-    title, head, plain, ours = lines.splitlines()
+    title, head, plain, ours, lead = lines.splitlines()
+    assert lead == f"ours over {PLAIN}: 5.0x faster, temp 1.0x less"
     assert title.endswith("wires 3, steps 3, batch 12, parameters 12")
     assert head.split()[:6] == ["program", "median", "ms", "best", "ms", "faster"]
     assert plain.split()[-6:] == ["10000.00", "9000.00", "3.0", "3.0", "1e-07", "2e-06"]
@@ -173,6 +196,30 @@ def test_a_refused_program_shows_its_reason_and_no_time():
 def test_without_the_peers_time_there_is_no_ratio():
     text = report.table(WORKLOAD, [record(PLAIN, refused="off; not timed"), record(OURS, 1.0)])
     assert "x" not in text.splitlines()[-1].removeprefix(OURS)
+
+
+def test_ours_is_compared_with_every_other_program_but_not_with_itself():
+    small = record(OURS, 1.0, 2.0, 3.0)
+    small.temp_bytes = 1_000_000
+    records = [record(PLAIN, 9.0, 10.0), small, record(CHECKPOINTED, 1.0), record("x", refused="y")]
+    assert report.ours_over(records) == {
+        PLAIN: {"median": 4.75, "best": 9.0, "temp_bytes": 3.0, "compile": 1.0}
+    }
+    lines = report.table(WORKLOAD, records).splitlines()
+    assert lines[-1] == f"ours over {PLAIN}: 4.8x faster, temp 3.0x less"
+    assert report.ours_over([record(PLAIN, 9.0)]) == {}
+
+
+def test_ours_is_held_to_a_stricter_goal_than_the_gate():
+    loose = replace_check(record(OURS, 1.0), Check(1e-7, 3e-5, True))
+    peer = replace_check(record(PLAIN, 1.0), Check(1e-7, 3e-5, True))
+    assert report.missed(WORKLOAD, [peer, loose]) == [
+        f"MISSES ITS GOAL: {OURS}, gradient off by 3.0e-05 (promised 2e-05)"
+    ]
+    found = report.as_json(WORKLOAD, Gradient(0.5, np.zeros(12)), [peer, loose], {})
+    assert found["programs"][OURS]["meets"] is False
+    assert "meets" not in found["programs"][PLAIN]
+    assert report.missed(WORKLOAD, [record(OURS, 1.0)]) == []
 
 
 def test_json_says_what_where_and_with_which_versions():
@@ -240,6 +287,18 @@ def test_success_is_0_and_a_refusal_is_1(quick, capsys):
     assert code == 1
     assert "REFUSED: value off by nan" in capsys.readouterr().out
     assert not results.exists()
+
+
+def test_ours_missing_its_goal_is_1(quick, capsys):
+    def loose(params, x, y):
+        """The right value; one entry of the gradient 5e-5 of the largest off."""
+        ghost = params[2] - jax.lax.stop_gradient(params[2])
+        return honest(params, x, y) + 5e-5 * ghost
+
+    assert quick("--quick", losses={PLAIN: loose, OURS: honest})[0] == 0
+    capsys.readouterr()
+    assert quick("--quick", losses={PLAIN: honest, OURS: loose})[0] == 1
+    assert "MISSES ITS GOAL: ours," in capsys.readouterr().out
 
 
 def test_an_error_in_a_program_reaches_the_caller(quick):

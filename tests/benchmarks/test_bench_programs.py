@@ -9,7 +9,7 @@ import pytest
 from benchmarks.measure import GOLDEN_TOLERANCE, arguments, compile_step, reference
 from benchmarks.ours import library_loss
 from benchmarks.programs import OURS, PLAIN, programs
-from benchmarks.workloads import W1, W2, W3, WORKLOADS
+from benchmarks.workloads import W1, W2, W3, W4, WORKLOADS
 
 PAULI = {
     "X": np.array([[0, 1], [1, 0]]),
@@ -133,9 +133,15 @@ def test_the_peer_gives_the_golden_loss_and_our_gradient_at_full_size(name):
 
 
 def test_the_workloads_are_the_described_ones():
-    table = [(w.name, w.wires, w.inputs, w.layers, w.steps, w.batch) for w in (W1, W2, W3)]
-    assert table == [("W1", 6, 3, 3, 20, 32), ("W2", 10, 2, 2, 50, 16), ("W3", 8, 2, 2, 784, 8)]
-    assert [w.parameters for w in (W1, W2, W3)] == [99, 40, 32]
+    table = [(w.name, w.wires, w.inputs, w.layers, w.steps, w.batch) for w in (W1, W2, W3, W4)]
+    assert table == [
+        ("W1", 6, 3, 3, 20, 32),
+        ("W2", 10, 2, 2, 50, 16),
+        ("W3", 8, 2, 2, 784, 8),
+        ("W4", 20, 2, 2, 4, 1),
+    ]
+    assert [w.parameters for w in (W1, W2, W3, W4)] == [99, 40, 32, 80]
+    assert [w.gradient_goal for w in (W1, W2, W3, W4)] == [2e-5, 2e-5, 2e-4, 2e-5]
 
 
 def test_data_are_drawn_as_described():

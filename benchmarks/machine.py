@@ -1,0 +1,44 @@
+"""Where a result comes from: the machine and the versions."""
+
+import os
+import platform
+import re
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+_PACKAGES = ("qrnn_jax", "jax", "jaxlib", "numpy")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and JAX's device."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": str(jax.devices()[0].device_kind),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
+    """Python and the packages that matter."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "source tree"
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.processor() or "unknown"

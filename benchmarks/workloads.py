@@ -122,32 +122,18 @@ W2 = Workload(
     gradient_tolerance=1e-4,
     gradient_goal=2e-5,
 )
-W3 = Workload(
+W3 = replace(
+    W2,
     name="W3",
     title="pure state, a long sequence",
-    family="unitary",
     wires=8,
-    inputs=2,
-    layers=2,
     steps=784,
     batch=8,
     golden=0.27367948,
     gradient_tolerance=5e-4,  # float32 rounding, repeated over 784 steps
     gradient_goal=2e-4,
 )
-W4 = Workload(
-    name="W4",
-    title="pure state, wide",
-    family="unitary",
-    wires=20,
-    inputs=2,
-    layers=2,
-    steps=4,
-    batch=1,
-    golden=0.27011799,
-    gradient_tolerance=1e-4,
-    gradient_goal=2e-5,
-)
+W4 = replace(W2, name="W4", title="pure state, wide", wires=20, steps=4, batch=1, golden=0.27011799)
 S1 = replace(
     W1, name="S1", title="one sequence of W1, by the parameter-shift rule", batch=1, golden=None
 )

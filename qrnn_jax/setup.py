@@ -96,6 +96,7 @@ def expectations_for(
     return _sampled(cell, engine, shots, prefixes or steps == 1, prefixes)
 
 
+@lru_cache(maxsize=256)
 def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
     """Native code undoes its steps. Else store what stays in the cache; else the state before each
     step; else some of them."""

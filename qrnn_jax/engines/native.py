@@ -42,6 +42,8 @@ def native_refusal(plan: AbstractPlan) -> str | None:
     for observable in plan.observables:
         if not isinstance(observable, AbstractPauli | Probabilities):
             return f"native code reads Pauli sums and probabilities, but not {observable}"
+        if isinstance(observable, Probabilities) and observable.outputs > _MOST_WORDS:
+            return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
     if len({word for terms in _all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
     return pure_states.obstacle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,10 +88,9 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _saved(size: Size) -> Path:
-    """Where an interrupted training goes on from."""
-    return (
-        Path(tempfile.gettempdir()) / f"qrnn_jax-bausch-mnist-{size.steps}x{size.batch}-{RATE}.npz"
-    )
+    """Where an interrupted training goes on from: of this circuit and these settings alone."""
+    settings = hashlib.sha256(repr((CELL, size, RATE, FALL)).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"qrnn_jax-bausch-mnist-{settings}.npz"
 
 
 def _train(

@@ -174,10 +174,14 @@ def test_a_sequence_may_be_cut_anywhere() -> None:
 
 
 THREE = qj.CircuitCell(qj.Circuit(3, (qj.Evolution(qj.Z(0) @ qj.Z(1) @ qj.X(2), 0.3),)), qj.Z(0))
+MANY = qj.CircuitCell(qj.Circuit(10, (qj.H(0),)), qj.Probabilities(tuple(range(10))))
 RESET = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, 0.3), qj.Reset(0))), qj.Z(0))
 
 
-@pytest.mark.parametrize(("cell", "what"), [(THREE, "one or two wires"), (RESET, "unitary steps")])
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [(THREE, "one or two wires"), (RESET, "unitary steps"), (MANY, "at most 64 outcomes")],
+)
 def test_what_it_has_not_is_refused_or_run_by_jax(cell: qj.CircuitCell, what: str) -> None:
     weights, xs = jnp.zeros(0), jnp.zeros((2, 0))
     assert what in native_refusal(plan_for(cell, None))

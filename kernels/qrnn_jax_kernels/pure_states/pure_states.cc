@@ -278,10 +278,10 @@ T* numbers(ffi::Result<ffi::AnyBuffer>& buffer) {
   return static_cast<T*>(buffer->untyped_data());
 }
 
-ffi::Error Forward(ffi::ThreadPool pool, ffi::AnyBuffer fixed, ffi::AnyBuffer varying,
-                   ffi::AnyBuffer start, ffi::Result<ffi::AnyBuffer> reads,
-                   ffi::Result<ffi::AnyBuffer> last, int64_t wires, int64_t read,
-                   ffi::Span<const int64_t> gates, ffi::Span<const int64_t> words) {
+ffi::Error Forward(ffi::ThreadPool pool, int64_t wires, int64_t read,
+                   ffi::Span<const int64_t> gates, ffi::Span<const int64_t> words,
+                   ffi::AnyBuffer fixed, ffi::AnyBuffer varying, ffi::AnyBuffer start,
+                   ffi::Result<ffi::AnyBuffer> reads, ffi::Result<ffi::AnyBuffer> last) {
   const Program program = program_from(wires, read, gates, words);
   const Sizes sizes = sizes_of(fixed, varying, start);
   auto with = [&](auto zero) {
@@ -295,12 +295,13 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::AnyBuffer fixed, ffi::AnyBuffer va
   return ffi::Error::Success();
 }
 
-ffi::Error Backward(ffi::ThreadPool pool, ffi::AnyBuffer fixed, ffi::AnyBuffer varying,
-                    ffi::AnyBuffer last, ffi::AnyBuffer reads_slope, ffi::AnyBuffer last_slope,
+ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read,
+                    ffi::Span<const int64_t> gates, ffi::Span<const int64_t> words,
+                    ffi::AnyBuffer fixed, ffi::AnyBuffer varying, ffi::AnyBuffer last,
+                    ffi::AnyBuffer reads_slope, ffi::AnyBuffer last_slope,
                     ffi::Result<ffi::AnyBuffer> fixed_slope,
                     ffi::Result<ffi::AnyBuffer> varying_slope,
-                    ffi::Result<ffi::AnyBuffer> start_slope, int64_t wires, int64_t read,
-                    ffi::Span<const int64_t> gates, ffi::Span<const int64_t> words) {
+                    ffi::Result<ffi::AnyBuffer> start_slope) {
   const Program program = program_from(wires, read, gates, words);
   const Sizes sizes = sizes_of(fixed, varying, last);
   auto with = [&](auto zero) {
@@ -315,33 +316,28 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::AnyBuffer fixed, ffi::AnyBuffer v
   return ffi::Error::Success();
 }
 
+// What both handlers are given first.
+auto Bound() {
+  return ffi::Ffi::Bind()
+      .Ctx<ffi::ThreadPool>()
+      .Attr<int64_t>("wires")
+      .Attr<int64_t>("read")
+      .Attr<ffi::Span<const int64_t>>("gates")
+      .Attr<ffi::Span<const int64_t>>("words")
+      .Arg<ffi::AnyBuffer>()
+      .Arg<ffi::AnyBuffer>()
+      .Arg<ffi::AnyBuffer>();
+}
+
 }  // namespace qrnn
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(QrnnPureForward, qrnn::Forward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("wires")
-                                  .Attr<int64_t>("read")
-                                  .Attr<ffi::Span<const int64_t>>("gates")
-                                  .Attr<ffi::Span<const int64_t>>("words"));
+                              qrnn::Bound().Ret<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(QrnnPureBackward, qrnn::Backward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
+                              qrnn::Bound()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("wires")
-                                  .Attr<int64_t>("read")
-                                  .Attr<ffi::Span<const int64_t>>("gates")
-                                  .Attr<ffi::Span<const int64_t>>("words"));
+                                  .Ret<ffi::AnyBuffer>());

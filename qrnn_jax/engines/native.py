@@ -14,7 +14,7 @@ from qrnn_jax.circuit import CNOT, Circuit, PauliSum, Probabilities
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli
-from qrnn_jax.engines.base import AbstractPlan
+from qrnn_jax.engines.base import AbstractPlan, real_dtype
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 try:
@@ -69,7 +69,7 @@ class NativeLoop:
             tape: (T, K).
             state: (2**n,), complex.
         """
-        kind = jnp.zeros(0, self.plan.dtype).real.dtype
+        kind = real_dtype(self.plan.dtype)
         fixed = self._numbers(row, varying=False).astype(kind)
         varying = jax.vmap(lambda row: self._numbers(row, varying=True))(tape).astype(kind)
         start = jnp.stack([state.real, state.imag], axis=-1).astype(kind)

@@ -32,6 +32,10 @@ class AbstractFixedGate(AbstractGate):
     def is_diagonal(self) -> bool:
         return is_diagonal_matrix(self.array)
 
+    @property
+    def is_real(self) -> bool:
+        return not np.any(np.imag(self.array))
+
     def matrix(self, *angles: Array) -> Array:
         del angles
         return jnp.asarray(self.array.astype(complex))

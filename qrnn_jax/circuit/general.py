@@ -144,6 +144,10 @@ class Unitary(AbstractGate):
     def is_diagonal(self) -> bool:
         return is_diagonal_matrix(self.constant.value)
 
+    @property
+    def is_real(self) -> bool:
+        return not np.any(np.imag(self.constant.value))
+
     def matrix(self, *angles: Array) -> Array:
         del angles
         return self.constant.on_device()

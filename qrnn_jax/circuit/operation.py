@@ -47,6 +47,11 @@ class AbstractOperation(abc.ABC):
         """Whether the matrix is diagonal whatever the parameters; lowering merges such gates."""
         return False
 
+    @property
+    def is_real(self) -> bool:
+        """Whether the matrix is real whatever the parameters, and known to be; half the work."""
+        return False
+
     @abc.abstractmethod
     def shift_terms(self, parameter: int, observable_degree: int = 1) -> tuple[ShiftTerm, ...]:
         """The exact shift rule for one parameter; see `has_shift_rule`.

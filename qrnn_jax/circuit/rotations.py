@@ -43,6 +43,10 @@ class AbstractRotation(AbstractGate):
     def is_diagonal(self) -> bool:
         return is_diagonal_matrix(self.generator)
 
+    @property
+    def is_real(self) -> bool:
+        return not np.any(np.real(self.generator))
+
     def matrix(self, *angles: Array) -> Array:
         (angle,) = angles
         generator = complex_like(self.generator, angle)

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import CNOT, Circuit, PauliSum, Probabilities
+from qrnn_jax.circuit import Circuit, PauliSum, Probabilities
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
+from qrnn_jax.engines.native_order import is_cnot, is_real_turn, pass_wires, passes
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 try:
@@ -80,7 +81,9 @@ class NativeLoop:
 
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-        return lower_halves(self.circuit, max_wires=1, diagonal_wires=2)
+        most = pass_wires(self.circuit.wires, pure_states.MOST_GATE_WIRES)
+        before, after = lower_halves(self.circuit, max_wires=1, diagonal_wires=2)
+        return passes(before, most), passes(after, most)
 
     @property
     def _blocks(self) -> tuple[Block, ...]:
@@ -90,19 +93,17 @@ class NativeLoop:
     def _program(self) -> "pure_states.Program":
         gates, used = [], {False: 0, True: 0}
         for block in self._blocks:
-            kind, varies = _kind(block), block.varies
-            wires = block.wires[0], block.wires[-1]
-            gates.append(pure_states.Gate(kind, *wires, used[varies], varies))
-            used[varies] += kind.size
+            gate = pure_states.Gate(_kind(block), block.wires, used[block.varies], block.varies)
+            gates.append(gate)
+            used[block.varies] += gate.size
         words = tuple(_as_word(word, self.circuit.wires) for word in self._words)
         return pure_states.Program(self.circuit.wires, len(self._halves[0]), tuple(gates), words)
 
     def _numbers(self, row: Array, *, varying: bool) -> Array:
-        """Re and im of all matrices, one after the other."""
-        chosen = [block for block in self._blocks if block.varies == varying and _kind(block).size]
-        flat = [matrix.reshape(-1) for matrix in block_matrices(chosen, row)]
-        entries = jnp.concatenate(flat) if flat else jnp.zeros(0, self.plan.dtype)
-        return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
+        """All matrices, one after the other: re and im of each entry, of real ones re alone."""
+        chosen = [block for block in self._blocks if block.varies == varying and not is_cnot(block)]
+        flat = [_numbers_of(block, matrix) for block, matrix in zip(chosen, block_matrices(chosen, row))]
+        return jnp.concatenate(flat) if flat else jnp.zeros(0, real_dtype(self.plan.dtype))
 
     @cached_property
     def _words(self) -> list[tuple[tuple[int, str], ...]]:
@@ -116,13 +117,20 @@ class NativeLoop:
         return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
 
 
+def _numbers_of(block: Block, matrix: Array) -> Array:
+    entries = matrix.reshape(-1)
+    if _kind(block) is pure_states.Kind.REAL:
+        return entries.real
+    return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
+
+
 def _kind(block: Block) -> "pure_states.Kind":
     kinds = pure_states.Kind
-    if len(block.wires) == 1:
-        return kinds.ONE
     if block.kind is Kind.DIAGONAL:
         return kinds.DIAGONAL
-    return kinds.CNOT if isinstance(block.members[0].operation, CNOT) else kinds.TWO
+    if len(block.wires) == 1 and is_real_turn(block):
+        return kinds.REAL
+    return kinds.CNOT if is_cnot(block) else kinds.COMPLEX
 
 
 def _all_terms(observables: Sequence[AbstractObservable]) -> list[dict]:

@@ -68,7 +68,8 @@ def scored_mean(values: Array, batch: Batch) -> Array:
 class Quantum:
     """Bausch's network: trained with every step projected on its target.
 
-    Its state is real; float64 where x64 is on, as in the laboratory, also for float32 parameters.
+    Its state is real; without an engine it is float64 where x64 is on, as in the laboratory, also
+    for float32 parameters. Looks never take the engine.
 
     Example:
         >>> import jax, qrnn_jax as qj
@@ -78,6 +79,7 @@ class Quantum:
     """
 
     cell: qj.cells.Bausch
+    engine: qj.RealVector | None = None
 
     def init(self, key: Array) -> Array:
         return self.cell.init(key)
@@ -85,7 +87,7 @@ class Quantum:
     def forced(self, params: Array, batch: Batch) -> Array:
         """Probabilities where every step is projected on its target, (N, T, 2^I)."""
         xs = jnp.concatenate([batch.inputs, batch.targets], axis=-1)
-        return jax.vmap(partial(qj.run, self.cell, params))(xs)
+        return jax.vmap(partial(qj.run, self.cell, params, engine=self.engine))(xs)
 
     def loss(self, params: Array, batch: Batch) -> tuple[Array, Array]:
         chances = self.forced(params, batch)

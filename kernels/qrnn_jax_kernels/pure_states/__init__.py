@@ -23,21 +23,17 @@ from jax.custom_batching import custom_vmap
 from qrnn_jax_kernels.build import BuildError, library
 
 MOST_WIRES = 24
+MOST_GATE_WIRES = 5  # of a diagonal, and wires that share a pass
 _TARGETS = {"qrnn_pure_forward": "QrnnPureForward", "qrnn_pure_backward": "QrnnPureBackward"}
 
 
 class Kind(IntEnum):
-    """What a gate's numbers are: re and im of each entry, rows first."""
+    """What a gate's numbers are, rows of a matrix first; of complex ones re and im of each entry."""
 
-    ONE = 0  # (2, 2) on one wire
-    CNOT = 1  # none
-    DIAGONAL = 2  # (4,) phases of two wires
-    TWO = 3  # (4, 4) on two wires, the first one most significant
-
-    @property
-    def size(self) -> int:
-        """How many numbers."""
-        return (8, 0, 8, 32)[self]
+    COMPLEX = 0  # unitary, on one or two wires
+    REAL = 1  # orthogonal, on one or two wires
+    DIAGONAL = 2  # phases (2**k,) on up to five wires
+    CNOT = 3  # none
 
 
 class Gate(NamedTuple):
@@ -45,16 +41,28 @@ class Gate(NamedTuple):
 
     Arguments:
         kind: see `Kind`.
-        first, second: its wires; `second` is ignored for one wire.
+        wires: the first one most significant.
         offset: where its numbers start.
         varies: whether they are among those of each step, or of all steps.
     """
 
     kind: Kind
-    first: int
-    second: int
+    wires: tuple[int, ...]
     offset: int
     varies: bool
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        dimension = 2 ** len(self.wires)
+        sizes = (2 * dimension**2, dimension**2, 2 * dimension, 0)
+        return sizes[self.kind]
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """As native code reads it."""
+        unused = (0,) * (MOST_GATE_WIRES - len(self.wires))
+        return (self.kind, len(self.wires), self.offset, self.varies, *self.wires, *unused)
 
 
 class Word(NamedTuple):
@@ -125,8 +133,8 @@ def pure_loop(program: Program, fixed: Array, varying: Array, start: Array) -> t
     Example:
         >>> import jax.numpy as jnp
         >>> from qrnn_jax_kernels.pure_states import Gate, Kind, Program, Word, pure_loop
-        >>> flip = Program(1, 1, (Gate(Kind.ONE, 0, 0, 0, False),), (Word(0, 1, 0),))
-        >>> numbers = jnp.array([0.0, 0, 1, 0, 1, 0, 0, 0])  # X
+        >>> flip = Program(1, 1, (Gate(Kind.REAL, (0,), 0, False),), (Word(0, 1, 0),))
+        >>> numbers = jnp.array([0.0, 1, 1, 0])  # X
         >>> zero = jnp.array([[1.0, 0.0], [0.0, 0.0]])
         >>> pure_loop(flip, numbers, jnp.zeros((3, 0)), zero)[0].ravel().tolist()
         [-1.0, 1.0, -1.0]
@@ -204,7 +212,7 @@ def _call_backward(
 def _call(name: str, program: Program, shapes: tuple, *arrays: Array) -> tuple:
     kind = arrays[0].dtype
     results = [jax.ShapeDtypeStruct(shape, kind) for shape in shapes]
-    gates = np.array(program.gates, np.int64).reshape(-1)
+    gates = np.array([gate.row for gate in program.gates], np.int64).reshape(-1)
     words = np.array(program.words, np.int64).reshape(-1)
     call = jax.ffi.ffi_call(name, results)
     return tuple(

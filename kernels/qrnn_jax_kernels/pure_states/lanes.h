@@ -6,9 +6,16 @@
 #include <memory>
 #include <type_traits>
 
+#include "labels.h"
+
 namespace qrnn {
 
 constexpr int kBytes = 64;
+
+#define QRNN_INLINE __attribute__((always_inline))
+
+template <typename T>
+struct Complex;
 
 template <typename T>
 struct Lanes {
@@ -27,6 +34,14 @@ struct Lanes {
     }
   }
 
+  // -1 in lanes whose number has an odd count of the bits of `value`.
+  static inline Index odd(Int value) {
+    Index x = numbers() & value;
+    x ^= x >> 2;
+    x ^= x >> 1;
+    return -(x & 1);
+  }
+
   // The value of lane l ^ mask in lane l.
   static inline Vec swapped(Vec x, Int mask) {
 #if defined(__clang__)
@@ -37,14 +52,24 @@ struct Lanes {
     return __builtin_shuffle(x, numbers() ^ mask);
 #endif
   }
-};
 
-#define QRNN_INLINE __attribute__((always_inline))
+  static inline Complex<T> swapped(Complex<T> x, Int mask);
+};
 
 template <typename T>
 struct Complex {
   typename Lanes<T>::Vec re, im;
 };
+
+template <typename T>
+inline Complex<T> Lanes<T>::swapped(Complex<T> x, Int mask) {
+  return mask ? Complex<T>{swapped(x.re, mask), swapped(x.im, mask)} : x;
+}
+
+template <typename T>
+inline Complex<T> conj(Complex<T> a) {
+  return {a.re, -a.im};
+}
 
 template <typename T>
 inline Complex<T> times(Complex<T> a, Complex<T> b) {
@@ -61,6 +86,30 @@ template <typename T>
 inline void add(Complex<T>& sum, Complex<T> a) {
   sum.re += a.re;
   sum.im += a.im;
+}
+
+// sum += a b, each product in one operation with its addition
+template <typename T>
+inline void add_times(Complex<T>& sum, Complex<T> a, Complex<T> b) {
+  sum.re += a.re * b.re;
+  sum.im += a.re * b.im;
+  sum.re -= a.im * b.im;
+  sum.im += a.im * b.re;
+}
+
+// sum += conj(a) b
+template <typename T>
+inline void add_conj_times(Complex<T>& sum, Complex<T> a, Complex<T> b) {
+  sum.re += a.re * b.re;
+  sum.im += a.re * b.im;
+  sum.re += a.im * b.im;
+  sum.im -= a.im * b.re;
+}
+
+// `yes` in lanes where the mask is -1, `no` where it is 0.
+template <typename T>
+inline Complex<T> select(typename Lanes<T>::Index mask, Complex<T> yes, Complex<T> no) {
+  return {mask ? yes.re : no.re, mask ? yes.im : no.im};
 }
 
 struct Free {

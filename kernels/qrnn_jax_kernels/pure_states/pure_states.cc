@@ -5,14 +5,13 @@
 // nothing is stored. Groups are independent; they are spread over XLA's own threads.
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <functional>
-#include <mutex>
-#include <string>
+#include <array>
+#include <cmath>
 #include <vector>
 
+#include "tiles.h"
 #include "words.h"
+#include "workers.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -40,7 +39,8 @@ struct Arrays {
   T *fixed_slope, *varying_slope, *start_slope;  // (B, F), (B, T, V), (B, 2^n, 2)
 };
 
-constexpr int64_t kFirstCache = 32768;  // bytes
+constexpr int64_t kCache = 131072;  // bytes: in the second one, with room
+constexpr int64_t kSteady = 16;     // steps between two looks at the norm
 
 // B sequences in groups of 2^batch_bits, each with 2^amplitude_bits lanes. A state and its cotangent
 // are to stay in the first cache, if the batch is large enough for every thread.
@@ -54,7 +54,7 @@ struct Grouping {
     const int64_t share = (batch + threads - 1) / std::max<int64_t>(threads, 1);
     const int64_t state = int64_t{2 * sizeof(T)} << wires;
     batch_bits = std::max(0, bits - wires);
-    auto fits = [&](int64_t count) { return count <= share && 2 * count * state <= kFirstCache; };
+    auto fits = [&](int64_t count) { return count <= share && 2 * count * state <= kCache; };
     while (batch_bits < bits && fits(int64_t{2} << batch_bits)) ++batch_bits;
     amplitude_bits = bits - batch_bits;
     count = (batch + (int64_t{1} << batch_bits) - 1) >> batch_bits;
@@ -69,12 +69,16 @@ class Group {
   using C = Complex<T>;
 
   Group(const Program& program, const Sizes& sizes, const Arrays<T>& arrays,
-        const Grouping<T>& grouping, int64_t index)
+        const Grouping<T>& grouping, int64_t index, Workers workers)
       : program_(program),
+        workers_(workers),
         sizes_(sizes),
         arrays_(arrays),
         layout_{program.wires, grouping.amplitude_bits},
+        labels_(program.wires),
         gates_(layout_),
+        pass_(layout_, false),
+        back_(layout_, true),
         words_(layout_, program.words),
         psi_(block<C>(layout_.rows())),
         fixed_(block<Vec>(sizes.fixed)),
@@ -94,14 +98,16 @@ class Group {
 
   void forward() {
     load(arrays_.start, sizes_.start_batch, psi_.get());
+    norms_ = norms();
     for (int64_t t = 0; t < sizes_.steps; ++t) {
       load_step(t);
-      for (size_t g = 0; g < program_.read; ++g) step(program_.gates[g]);
+      forward(0, program_.read);
       for (int64_t w = 0; w < words_.count(); ++w) {
-        store_sum(words_.read(w, gates_.labels, psi_.get()), arrays_.reads, sizes_.steps * words_.count(),
+        store_sum(words_.read(w, labels_, psi_.get()), arrays_.reads, sizes_.steps * words_.count(),
                   t * words_.count() + w);
       }
-      for (size_t g = program_.read; g < program_.gates.size(); ++g) step(program_.gates[g]);
+      forward(program_.read, program_.gates.size());
+      steady(sizes_.steps - 1 - t);
     }
     store(psi_.get(), arrays_.last);
   }
@@ -113,12 +119,14 @@ class Group {
     std::fill_n(fixed_sum_.get(), sizes_.fixed, Vec{});
     load(arrays_.start, sizes_.start_batch, psi_.get());
     load(arrays_.last_slope, sizes_.batch, lambda_.get());
+    norms_ = norms();
     for (int64_t t = sizes_.steps - 1; t >= 0; --t) {
       load_step(t);
       std::fill_n(varying_sum_.get(), sizes_.varying, Vec{});
-      for (size_t g = program_.gates.size(); g > program_.read; --g) back(program_.gates[g - 1]);
+      backward(program_.read, program_.gates.size());
       pull_reads(t);
-      for (size_t g = program_.read; g > 0; --g) back(program_.gates[g - 1]);
+      backward(0, program_.read);
+      steady(t);
       for (int64_t k = 0; k < sizes_.varying; ++k) {
         store_sum(varying_sum_[k], arrays_.varying_slope, sizes_.steps * sizes_.varying,
                   t * sizes_.varying + k);
@@ -131,14 +139,47 @@ class Group {
   }
 
  private:
-  void step(const Gate& gate) {
-    gates_.forward(gate, (gate.varies ? varying_ : fixed_).get() + gate.offset, psi_);
+  // The gates from `first` up to `last`, several in one pass where they fit.
+  void forward(size_t first, size_t last) {
+    while (first < last) {
+      pass_.open();
+      while (first < last && pass_.take(numbered(first), labels_)) ++first;
+      if (!pass_.empty()) {
+        pass_.forward(psi_.get(), workers_);
+      } else if (!relabelled(program_.gates[first])) {
+        gates_.forward(numbered(first++), labels_, psi_);
+      } else {
+        ++first;
+      }
+    }
   }
 
-  void back(const Gate& gate) {
-    const Vec* numbers = (gate.varies ? varying_ : fixed_).get() + gate.offset;
-    Vec* sums = (gate.varies ? varying_sum_ : fixed_sum_).get() + gate.offset;
-    gates_.backward(gate, numbers, sums, psi_, lambda_);
+  // The same gates from the last one to the first.
+  void backward(size_t first, size_t last) {
+    while (first < last) {
+      back_.open();
+      while (first < last && back_.take(numbered(last - 1), labels_)) --last;
+      if (!back_.empty()) {
+        back_.backward(psi_.get(), lambda_.get(), workers_);
+      } else if (!relabelled(program_.gates[last - 1])) {
+        gates_.backward(numbered(--last), labels_, psi_, lambda_);
+      } else {
+        --last;
+      }
+    }
+  }
+
+  bool relabelled(const Gate& gate) {
+    if (gate.kind != kControlledNot) return false;
+    labels_.controlled_not(gate.wires[0], gate.wires[1]);
+    return true;
+  }
+
+  Numbered<T> numbered(size_t index) const {
+    const Gate& gate = program_.gates[index];
+    Vec* sums = gate.varies ? varying_sum_.get() : fixed_sum_.get();
+    const Vec* numbers = gate.varies ? varying_.get() : fixed_.get();
+    return {&gate, numbers + gate.offset, sums ? sums + gate.offset : nullptr};
   }
 
   void pull_reads(int64_t t) {
@@ -148,7 +189,7 @@ class Group {
       for (int l = 0; l < L::count; ++l) {
         slope[l] = arrays_.reads_slope[(sequence_[l] * sizes_.steps + t) * count + w];
       }
-      words_.pull(w, slope, gates_.labels, psi_.get(), lambda_.get());
+      words_.pull(w, slope, labels_, psi_.get(), lambda_.get());
     }
   }
 
@@ -160,30 +201,68 @@ class Group {
     }
   }
 
-  int64_t amplitude(int64_t row, int lane) const {
-    const int a = layout_.amplitude_bits;
-    return gates_.labels.index((row << a) | (lane & layout_.low()));
+  // visit(row, lane, index of the amplitude there)
+  template <typename F>
+  void each_amplitude(F&& visit) const {
+    int64_t lanes[L::count], grows[64], index = 0;  // grows[k]: from row 2^k - 1 to row 2^k
+    for (int l = 0; l < L::count; ++l) lanes[l] = labels_.index(l & layout_.low());
+    for (int k = 0; k < layout_.wires - layout_.amplitude_bits; ++k) {
+      grows[k] = labels_.index(((int64_t{2} << k) - 1) << layout_.amplitude_bits);
+    }
+    for (int64_t r = 0; r < layout_.rows(); ++r) {
+      if (r) index ^= grows[__builtin_ctzll(r)];
+      for (int l = 0; l < L::count; ++l) visit(r, l, index ^ lanes[l]);
+    }
   }
 
   void load(const T* from, int64_t batch, C* state) const {
     const int64_t size = int64_t{2} << layout_.wires;
-    for (int64_t r = 0; r < layout_.rows(); ++r) {
-      for (int l = 0; l < L::count; ++l) {
-        const T* at = from + (batch == 1 ? 0 : sequence_[l]) * size + 2 * amplitude(r, l);
-        state[r].re[l] = at[0];
-        state[r].im[l] = at[1];
-      }
-    }
+    each_amplitude([&](int64_t r, int l, int64_t index) {
+      const T* at = from + (batch == 1 ? 0 : sequence_[l]) * size + 2 * index;
+      state[r].re[l] = at[0];
+      state[r].im[l] = at[1];
+    });
   }
 
   void store(const C* state, T* to) const {
     const int64_t size = int64_t{2} << layout_.wires;
-    for (int64_t r = 0; r < layout_.rows(); ++r) {
-      for (int l = 0; l < L::count; ++l) {
-        if (!used_[l]) continue;
-        T* at = to + sequence_[l] * size + 2 * amplitude(r, l);
-        at[0] = state[r].re[l];
-        at[1] = state[r].im[l];
+    each_amplitude([&](int64_t r, int l, int64_t index) {
+      if (!used_[l]) return;
+      T* at = to + sequence_[l] * size + 2 * index;
+      at[0] = state[r].re[l];
+      at[1] = state[r].im[l];
+    });
+  }
+
+  // |psi|^2 of the lane's sequence, in every lane.
+  std::array<double, L::count> norms() const {
+    constexpr int64_t kRun = 64;  // rows that are summed in the state's own precision
+    std::array<double, L::count> found{}, whole{};
+    for (int64_t first = 0; first < layout_.rows(); first += kRun) {
+      Vec sum = {};
+      for (int64_t r = first; r < std::min(first + kRun, layout_.rows()); ++r) {
+        sum += psi_[r].re * psi_[r].re + psi_[r].im * psi_[r].im;
+      }
+      for (int l = 0; l < L::count; ++l) found[l] += sum[l];
+    }
+    for (int l = 0; l < L::count; ++l) {
+      for (int k = 0; k <= layout_.low(); ++k) whole[l] += found[l ^ k];
+    }
+    return whole;
+  }
+
+  // Gates are rounded and the same ones act again and again: what that does to the norm is undone.
+  void steady(int64_t t) {
+    if (t % kSteady) return;
+    const auto now = norms();
+    Vec scale;
+    for (int l = 0; l < L::count; ++l) {
+      scale[l] = now[l] > 0 ? static_cast<T>(std::sqrt(norms_[l] / now[l])) : T(1);
+    }
+    for (C* state : {psi_.get(), lambda_.get()}) {
+      for (int64_t r = 0; state && r < layout_.rows(); ++r) {
+        state[r].re *= scale;
+        state[r].im *= scale;
       }
     }
   }
@@ -200,52 +279,30 @@ class Group {
   }
 
   const Program& program_;
+  const Workers workers_;
   const Sizes& sizes_;
   const Arrays<T>& arrays_;
   Layout layout_;
+  Labels labels_;
   Gates<T> gates_;
+  Pass<T> pass_, back_;
   Words<T> words_;
   Block<C> psi_, lambda_;
   Block<Vec> fixed_, varying_, fixed_sum_, varying_sum_;
+  std::array<double, L::count> norms_;  // that are kept
   bool used_[L::count];
   int64_t sequence_[L::count];
-};
-
-// All tasks on the pool and on the caller, which returns when they are done.
-class Tasks {
- public:
-  template <typename F>
-  static void run(ffi::ThreadPool& pool, int64_t count, const F& task) {
-    auto state = std::make_shared<Tasks>();
-    auto work = [state, count, task] {
-      for (int64_t i; (i = state->next_++) < count;) {
-        task(i);
-        std::lock_guard<std::mutex> lock(state->mutex_);
-        if (++state->done_ == count) state->ready_.notify_all();
-      }
-    };
-    const int64_t helpers = std::min<int64_t>(pool.num_threads(), count) - 1;
-    for (int64_t h = 0; h < helpers; ++h) pool.Schedule(std::function<void()>(work));
-    work();
-    std::unique_lock<std::mutex> lock(state->mutex_);
-    state->ready_.wait(lock, [&] { return state->done_ == count; });
-  }
-
- private:
-  std::atomic<int64_t> next_{0};
-  int64_t done_ = 0;
-  std::mutex mutex_;
-  std::condition_variable ready_;
 };
 
 Program program_from(int64_t wires, int64_t read, ffi::Span<const int64_t> gates,
                      ffi::Span<const int64_t> words) {
   Program program{static_cast<int>(wires), {}, static_cast<size_t>(read), {}};
-  for (size_t i = 0; i + 5 <= gates.size(); i += 5) {
-    program.gates.push_back({static_cast<int>(gates[i]),
-                             {static_cast<int>(gates[i + 1]), static_cast<int>(gates[i + 2])},
-                             gates[i + 3],
-                             gates[i + 4] != 0});
+  constexpr size_t kNumbers = 4 + kMostWires;
+  for (size_t i = 0; i + kNumbers <= gates.size(); i += kNumbers) {
+    Gate gate{static_cast<int>(gates[i]), static_cast<int>(gates[i + 1]), {}, gates[i + 2],
+              gates[i + 3] != 0};
+    for (int k = 0; k < kMostWires; ++k) gate.wires[k] = static_cast<int>(gates[i + 4 + k]);
+    program.gates.push_back(gate);
   }
   for (size_t i = 0; i + 3 <= words.size(); i += 3) {
     program.words.push_back({words[i], words[i + 1], static_cast<int>(words[i + 2])});
@@ -256,9 +313,11 @@ Program program_from(int64_t wires, int64_t read, ffi::Span<const int64_t> gates
 template <typename T>
 void run(ffi::ThreadPool& pool, const Program& program, const Sizes& sizes,
          const Arrays<T>& arrays, bool backward) {
-  const Grouping<T> grouping(program.wires, sizes.batch, pool.num_threads());
-  Tasks::run(pool, grouping.count, [&](int64_t index) {
-    Group<T> group(program, sizes, arrays, grouping, index);
+  const Workers all(&pool), none(nullptr);
+  const Grouping<T> grouping(program.wires, sizes.batch, all.count());
+  const bool several = grouping.count > 1;
+  (several ? all : none).run(grouping.count, [&](int64_t index) {
+    Group<T> group(program, sizes, arrays, grouping, index, several ? none : all);
     backward ? group.backward() : group.forward();
   });
 }

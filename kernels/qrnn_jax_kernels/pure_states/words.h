@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "gates.h"
+#include "lanes.h"
 
 namespace qrnn {
 
@@ -62,8 +62,7 @@ class Words {
     }
     for (int64_t r = 0; r < rows_; ++r) {
       const int64_t from = r ^ row_flips;
-      C x = psi[from];
-      x = {L::swapped(x.re, lane_flips), L::swapped(x.im, lane_flips)};
+      const C x = L::swapped(psi[from], lane_flips);
       const Vec s = parity(from & row_signs) ? -sign : sign;
       C image{s * x.re, s * x.im};
       if (word.power & 1) image = {-image.im, image.re};

@@ -1,0 +1,107 @@
+"""The order in which native code takes a step's gates: several share one pass over the state.
+
+A pass holds gates on a few wires. Real turns come first, then all phases of these wires as one
+diagonal: the cheapest form of most ansaetze, where layers of turns and of entangling gates alternate.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from qrnn_jax.circuit import CNOT
+from qrnn_jax.circuit.lower import Block, Kind, Placed
+
+
+def passes(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
+    """The same step with gates that share a pass next to one another.
+
+    Arguments:
+        blocks: from `lower` with `max_wires=1` and `diagonal_wires=2`.
+        most: wires of a pass.
+
+    Returns:
+        One-wire gates (see `is_real_turn`), diagonals on at most `most` wires, and the others as
+        they were.
+    """
+    writer = _Writer(most)
+    for block in blocks:
+        for part in _parts(block):
+            writer.add(part)
+    writer.close()
+    return tuple(writer.blocks)
+
+
+def is_real_turn(block: Block) -> bool:
+    """Whether a one-wire block is a real matrix."""
+    return block.kind is Kind.DENSE and all(item.operation.is_real for item in block.members)
+
+
+def pass_wires(wires: int, most: int) -> int:
+    """How many of a layer's wires share a pass, so that all passes are about equally large."""
+    return -(-wires // -(-wires // most))
+
+
+def _parts(block: Block) -> list[Block]:
+    """Phases and one real turn, where a one-wire block is a product of these; else the block."""
+    if len(block.wires) > 1:
+        return [block]
+    runs = [
+        Block(block.wires, tuple(members), block.varies, kind)
+        for kind, members in groupby(block.members, _kind)
+    ]
+    turns = [run for run in runs if run.kind is Kind.DENSE]
+    if len(turns) > 1 or not all(map(is_real_turn, turns)):
+        return [block]
+    return runs
+
+
+def _kind(item: Placed) -> Kind:
+    return Kind.DIAGONAL if item.operation.is_diagonal else Kind.DENSE
+
+
+class _Writer:
+    """Collects the gates of a pass until one does not fit."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.blocks: list[Block] = []
+        self.open()
+
+    def open(self) -> None:
+        """Begin a pass."""
+        self.turns: list[Block] = []
+        self.phases: list[Block] = []
+
+    def add(self, block: Block) -> None:
+        """The next gate."""
+        if block.kind is not Kind.DIAGONAL and len(block.wires) > 1:
+            self.close()
+            self.blocks.append(block)
+            return
+        if not self._fits(block):
+            self.close()
+        (self.phases if block.kind is Kind.DIAGONAL else self.turns).append(block)
+
+    def close(self) -> None:
+        """End a pass."""
+        fixed = [block for block in self.phases if not block.varies]
+        self.blocks += self.turns
+        if fixed:
+            wires = tuple(sorted({wire for block in fixed for wire in block.wires}))
+            members = tuple(item for block in fixed for item in block.members)
+            self.blocks.append(Block(wires, members, False, Kind.DIAGONAL))
+        self.blocks += [block for block in self.phases if block.varies]
+        self.open()
+
+    def _fits(self, block: Block) -> bool:
+        if len(_wires([*self.turns, *self.phases, block])) > self.most:
+            return False
+        return block.kind is Kind.DIAGONAL or not _wires(self.phases) & set(block.wires)
+
+
+def _wires(blocks: Iterable[Block]) -> set[int]:
+    return {wire for block in blocks for wire in block.wires}
+
+
+def is_cnot(block: Block) -> bool:
+    """Whether a block is one CNOT, which moves no amplitude."""
+    return isinstance(block.members[0].operation, CNOT)

@@ -59,7 +59,7 @@ def _stack(blocks: Sequence[Block], angles: Array) -> Array:
     kind, count = blocks[0].kind, len(blocks[0].wires)
     parts, order = [], []
     for same in _groups([(type(item.operation), item.operation.static) for item in members]):
-        matrices = _evaluate([members[index] for index in same], angles)
+        matrices = class_matrices([members[index] for index in same], angles)
         parts.append(_embed(matrices, [places[index] for index in same], kind, count))
         order += same
     one = jnp.ones(2**count) if kind is Kind.DIAGONAL else jnp.eye(len(parts[0][0]))
@@ -78,8 +78,13 @@ def _rows(blocks: Sequence[Block], order: list[int]) -> np.ndarray:
     return rows
 
 
-def _evaluate(placed: Sequence[Placed], angles: Array) -> Array:
-    """The matrices (superoperators of channels) of operations of one class, (m, d, d)."""
+def class_matrices(placed: Sequence[Placed], angles: Array) -> Array:
+    """The matrices (superoperators of channels) of operations of one class, (m, d, d).
+
+    Arguments:
+        placed: operations of one type and one `static`.
+        angles: (K,), the step's tape.
+    """
     first = placed[0].operation
     evaluate = first.superoperator if isinstance(first, AbstractChannel) else first.matrix
     if first.parameters:

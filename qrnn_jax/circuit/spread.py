@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from qrnn_jax.circuit.circuit import Circuit
 
 
-def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
+def spread(
+    circuit: "Circuit", weights: Array, data: Array, columns: tuple[int, ...] | None = None
+) -> Array:
     """The value of every gate parameter of a step.
 
     Equation: tape[.., k] = constant_k + sum_i coefficient_ki * w[weight_ki] * x[.., data_ki].
@@ -20,6 +22,7 @@ def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
         circuit: the step.
         weights: (Kw,).
         data: (..., Kd), any leading axes, usually (T, Kd).
+        columns: the columns of the tape that are wanted, in order; None is all.
 
     Returns:
         (..., K), in the type of the inputs. Its JAX transpose sums over occurrences: that is the
@@ -38,25 +41,32 @@ def spread(circuit: "Circuit", weights: Array, data: Array) -> Array:
                 f"{values.shape[-1]}; try a cell or controller that returns as many."
             )
     dtype = jnp.result_type(weights, data)
-    coefficients, weight_index, data_index = _terms(circuit)
+    wanted = tuple(range(len(circuit.parameters))) if columns is None else columns
+    coefficients, weight_index, data_index = _terms(circuit, wanted)
     one = jnp.ones((*data.shape[:-1], 1), dtype)
+    no_weights = np.all(weight_index == circuit.weight_count)
     weights = jnp.concatenate([weights.astype(dtype), jnp.ones(1, dtype)])
     data = jnp.concatenate([data.astype(dtype), one], axis=-1)
-    tape = jnp.asarray([slot.constant for slot in circuit.parameters], dtype)
-    tape = jnp.broadcast_to(tape, (*data.shape[:-1], len(circuit.parameters)))
+    tape = jnp.asarray([circuit.parameters[column].constant for column in wanted], dtype)
+    tape = jnp.broadcast_to(tape, (*data.shape[:-1], len(wanted)))
     # gathered, never scattered: who looks at a few columns pays for those only
     for factor, weight, value in zip(coefficients, weight_index, data_index):
-        tape = tape + jnp.asarray(factor, dtype) * weights[weight] * data[..., value]
+        factors = jnp.asarray(factor, dtype)
+        # not times 1: the derivative would be kept for every step
+        factors = factors if no_weights else factors * weights[weight]
+        tape = tape + factors * data[..., value]
     return tape
 
 
 @lru_cache(maxsize=256)
-def _terms(circuit: "Circuit") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every slot's products, filled up with zeros: coefficients and indices, each (L, K).
+def _terms(
+    circuit: "Circuit", wanted: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every wanted slot's products, filled up with zeros: coefficients and indices, each (L, K).
 
     An index one past the last weight or data value stands for the factor 1.
     """
-    slots = circuit.parameters
+    slots = [circuit.parameters[column] for column in wanted]
     length = max((len(slot.terms) for slot in slots), default=0)
     coefficients = np.zeros((length, len(slots)))
     weight_index = np.full((length, len(slots)), circuit.weight_count)

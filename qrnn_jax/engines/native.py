@@ -1,7 +1,6 @@
 """Pure states in native code: what a plan must say for the kernel to run its whole time loop."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import final
 
@@ -10,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import Circuit, PauliSum, Probabilities
+from qrnn_jax.circuit import Circuit, Probabilities
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
-from qrnn_jax.circuit.matrices import block_matrices
-from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli
+from qrnn_jax.circuit.matrices import block_matrices, class_matrices
+from qrnn_jax.circuit.observables import AbstractPauli
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
 from qrnn_jax.engines.native_order import is_cnot, is_real_turn, pass_wires, passes
+from qrnn_jax.engines.native_words import PauliWord, all_terms, as_word
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 try:
@@ -45,7 +45,7 @@ def native_refusal(plan: AbstractPlan) -> str | None:
             return f"native code reads Pauli sums and probabilities, but not {observable}"
         if isinstance(observable, Probabilities) and observable.outputs > _MOST_WORDS:
             return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
-    if len({word for terms in _all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
+    if len({word for terms in all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
     return pure_states.obstacle()
 
@@ -62,17 +62,17 @@ class NativeLoop:
         """The step."""
         return self.plan.circuit
 
-    def __call__(self, row: Array, tape: Array, state: Array) -> tuple[Array, Array]:
+    def __call__(self, row: Array, moving: Array, state: Array) -> tuple[Array, Array]:
         """All steps: (reads (T, M), state).
 
         Arguments:
             row: (K,), a tape row for all that does not vary.
-            tape: (T, K).
+            moving: (T, len(self.columns)), the columns of the tape that do.
             state: (2**n,), complex.
         """
         kind = real_dtype(self.plan.dtype)
-        fixed = self._numbers(row, varying=False).astype(kind)
-        varying = jax.vmap(lambda row: self._numbers(row, varying=True))(tape).astype(kind)
+        fixed = self._fixed_numbers(row).astype(kind)
+        varying = jax.vmap(self._moving_numbers)(moving).astype(kind)
         start = jnp.stack([state.real, state.imag], axis=-1).astype(kind)
         words, last = pure_states.pure_loop(self._program, fixed, varying, start)
         mixed = jnp.asarray(self._coefficients, kind)
@@ -89,79 +89,88 @@ class NativeLoop:
     def _blocks(self) -> tuple[Block, ...]:
         return self._halves[0] + self._halves[1]
 
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns of the tape that gates with data look at, in the order of `_moving`."""
+        members = [item for group in self._moving for block in group for item in block.members]
+        return tuple(column for item in members for column in item.columns)
+
+    @cached_property
+    def _still(self) -> list[Block]:
+        """What depends on weights alone and has numbers."""
+        return [block for block in self._blocks if not block.varies and not is_cnot(block)]
+
+    @cached_property
+    def _moving(self) -> list[list[Block]]:
+        """Gates with data, each a block of its own, in groups of a class."""
+        groups: dict = {}
+        for block in self._blocks:
+            if block.varies:
+                (item,) = block.members
+                key = kind_of(block), type(item.operation), item.operation.static
+                groups.setdefault(key, []).append(block)
+        return list(groups.values())
+
     @cached_property
     def _program(self) -> "pure_states.Program":
-        gates, used = [], {False: 0, True: 0}
-        for block in self._blocks:
-            gate = pure_states.Gate(_kind(block), block.wires, used[block.varies], block.varies)
-            gates.append(gate)
-            used[block.varies] += gate.size
-        words = tuple(_as_word(word, self.circuit.wires) for word in self._words)
-        return pure_states.Program(self.circuit.wires, len(self._halves[0]), tuple(gates), words)
+        offsets: dict[int, int] = {}
+        for blocks in (self._still, [block for group in self._moving for block in group]):
+            used = 0
+            for block in blocks:
+                offsets[id(block)] = used
+                used += pure_states.Gate(kind_of(block), block.wires, 0, False).size
+        gates = tuple(
+            pure_states.Gate(kind_of(block), block.wires, offsets.get(id(block), 0), block.varies)
+            for block in self._blocks
+        )
+        words = tuple(as_word(word, self.circuit.wires) for word in self._words)
+        return pure_states.Program(self.circuit.wires, len(self._halves[0]), gates, words)
 
-    def _numbers(self, row: Array, *, varying: bool) -> Array:
-        """All matrices, one after the other: re and im of each entry, of real ones re alone."""
-        chosen = [block for block in self._blocks if block.varies == varying and not is_cnot(block)]
-        flat = [_numbers_of(block, matrix) for block, matrix in zip(chosen, block_matrices(chosen, row))]
-        return jnp.concatenate(flat) if flat else jnp.zeros(0, real_dtype(self.plan.dtype))
+    def _fixed_numbers(self, row: Array) -> Array:
+        """Of all steps, from a tape row (K,)."""
+        matrices = block_matrices(self._still, row)
+        flat = [_flat(b, matrix[None]) for b, matrix in zip(self._still, matrices)]
+        return jnp.concatenate(flat) if flat else jnp.zeros(0, row.dtype)
+
+    def _moving_numbers(self, row: Array) -> Array:
+        """Of one step, from a row of `columns`."""
+        flat, used = [], 0
+        for group in self._moving:
+            members = []
+            for block in group:
+                members.append(replace(block.members[0], offset=used))
+                used += len(members[-1].columns)
+            matrices = class_matrices(members, row)
+            if group[0].kind is Kind.DIAGONAL:
+                matrices = jnp.diagonal(matrices, axis1=1, axis2=2)
+            flat.append(_flat(group[0], matrices))
+        return jnp.concatenate(flat) if flat else jnp.zeros(0, row.dtype)
 
     @cached_property
-    def _words(self) -> list[tuple[tuple[int, str], ...]]:
+    def _words(self) -> list[PauliWord]:
         """The different Pauli words that are read."""
-        return list(dict.fromkeys(w for terms in _all_terms(self.plan.observables) for w in terms))
+        return list(dict.fromkeys(w for terms in all_terms(self.plan.observables) for w in terms))
 
     @cached_property
     def _coefficients(self) -> np.ndarray:
         """(words, reads)."""
-        columns = _all_terms(self.plan.observables)
+        columns = all_terms(self.plan.observables)
         return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
 
 
-def _numbers_of(block: Block, matrix: Array) -> Array:
-    entries = matrix.reshape(-1)
-    if _kind(block) is pure_states.Kind.REAL:
+def _flat(block: Block, matrices: Array) -> Array:
+    """The numbers of blocks of a class (m, ...): re and im of each entry, of real ones re alone."""
+    entries = matrices.reshape(-1)
+    if kind_of(block) is pure_states.Kind.REAL:
         return entries.real
     return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
 
 
-def _kind(block: Block) -> "pure_states.Kind":
+def kind_of(block: Block) -> "pure_states.Kind":
+    """What native code calls it."""
     kinds = pure_states.Kind
     if block.kind is Kind.DIAGONAL:
         return kinds.DIAGONAL
     if len(block.wires) == 1 and is_real_turn(block):
         return kinds.REAL
     return kinds.CNOT if is_cnot(block) else kinds.COMPLEX
-
-
-def _all_terms(observables: Sequence[AbstractObservable]) -> list[dict]:
-    """Of every read, its Pauli words with their coefficients."""
-    found: list[dict] = []
-    for observable in observables:
-        if isinstance(observable, AbstractPauli):
-            found.append(_collected(observable.as_sum()))
-        elif isinstance(observable, Probabilities):
-            found += _outcomes(observable.wires)
-    return found
-
-
-def _collected(total: PauliSum) -> dict:
-    terms: dict = {}
-    for coefficient, word in total.terms:
-        terms[word] = terms.get(word, 0.0) + coefficient
-    return terms
-
-
-def _outcomes(wires: tuple[int, ...]) -> list[dict]:
-    """P(b) = 2^-k sum_S (-1)^(b . S) Z_S."""
-    subsets = np.arange(2 ** len(wires))
-    bits = subsets[:, None] >> np.arange(len(wires))[::-1] & 1
-    words = [tuple(sorted((w, "Z") for w, bit in zip(wires, row) if bit)) for row in bits]
-    signs = (-1.0) ** (bits @ bits.T) / len(subsets)
-    return [dict(zip(words, row.tolist())) for row in signs]
-
-
-def _as_word(word: tuple[tuple[int, str], ...], wires: int) -> "pure_states.Word":
-    place = {wire: 1 << (wires - 1 - wire) for wire, _ in word}
-    flips = sum(place[wire] for wire, letter in word if letter in "XY")
-    signs = sum(place[wire] for wire, letter in word if letter in "ZY")
-    return pure_states.Word(flips, signs, sum(letter == "Y" for _, letter in word) % 4)

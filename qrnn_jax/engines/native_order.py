@@ -1,7 +1,7 @@
 """The order in which native code takes a step's gates: several share one pass over the state.
 
 A pass holds gates on a few wires. Real turns come first, then all phases of these wires as one
-diagonal: the cheapest form of most ansaetze, where layers of turns and of entangling gates alternate.
+diagonal: the cheapest form of ansaetze whose layers of turns and of entangling gates alternate.
 """
 
 from collections.abc import Iterable

@@ -84,7 +84,8 @@ def _native(
     circuit, plan = expectations.circuit, expectations.plan
     assert isinstance(plan, StateVectorPlan)
     loop = NativeLoop(plan)
-    return loop(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
+    moving = spread(circuit, weights, data, loop.columns)
+    return loop(weight_row(circuit, weights), moving, start.state)
 
 
 def _adjoint(

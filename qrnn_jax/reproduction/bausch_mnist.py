@@ -71,9 +71,9 @@ def run(settings: Settings, progress: Progress) -> Findings:
     ]
     header = ("model", "parameters", *tests)
     note = (
-        f"Mean probability of the right digit, in float64. {size.steps} steps of {size.batch} pictures, Adam; "
-        f"circuit: trained in float32, learning rate {RATE}, one seed; LSTM: best of "
-        f"{', '.join(map(str, LSTM_RATES))}; from step {FALL} on a fifth. Of each run the "
+        f"Mean probability of the right digit, in float64. {size.steps} steps of {size.batch} "
+        f"pictures, Adam; circuit: trained in float32, learning rate {RATE}, one seed; LSTM: "
+        f"best of {', '.join(map(str, LSTM_RATES))}; from step {FALL} on a fifth. Of each run the "
         f"step with the least validation loss counts. {len(train_set)} pictures to train on; "
         f"{len(splits.test)} held out, of which "
         f"{len(tests['held-out, not alike any for training'])} do not recur. A step took "

@@ -99,6 +99,54 @@ def test_every_gate_on_every_wire(wires: int, steps: int, batch: int) -> None:
     assert worst(value_and_gradients(cell, NATIVE)(*given), expected) < 1e-11
 
 
+def layered(wires: int, layers: int) -> qj.CircuitCell:
+    """Turns and phases on all wires, then a ring of CNOTs: gates that share passes."""
+    operations: list[AbstractOperation] = [qj.RY(0, qj.Data(0)), qj.RZ(wires - 1, qj.Data(1))]
+    weights = iter(range(10**4))
+    for _ in range(layers):
+        for wire in range(wires):
+            operations += [qj.RY(wire, qj.Weight(next(weights))), qj.H(wire)]
+            operations += [qj.RZ(wire, qj.Weight(next(weights))), qj.S(wire)]
+        operations += [
+            qj.RZZ(wire, wire + 1, qj.Weight(next(weights))) for wire in range(wires - 1)
+        ]
+        operations += [qj.CNOT(wire, (wire + 1) % wires) for wire in range(wires)]
+    return qj.CircuitCell(qj.Circuit(wires, operations), (qj.Z(0), qj.X(wires - 1)))
+
+
+@here
+@pytest.mark.parametrize(
+    ("wires", "layers", "steps", "batch"),
+    [(7, 2, 3, 5), (8, 1, 40, 9), (11, 2, 2, 1), (6, 2, 3, 16), (10, 1, 2, 17)],
+)
+def test_gates_that_share_a_pass(wires: int, layers: int, steps: int, batch: int) -> None:
+    cell = layered(wires, layers)
+    given = numbers(cell, steps, batch)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    assert min(np.abs(part).max() for part in expected[1]) > 1e-3
+    assert worst(value_and_gradients(cell, NATIVE)(*given), expected) < 1e-11
+
+
+@here
+def test_a_wide_state_on_several_threads_is_repeatable() -> None:
+    cell = layered(18, 1)
+    weights, xs, mix = numbers(cell, 1, 1)
+    compiled = value_and_gradients(cell, NATIVE)
+    found = [compiled(weights, xs, mix) for _ in range(3)]
+    assert worst(found[0], value_and_gradients(cell, REFERENCE)(weights, xs, mix)) < 1e-11
+    assert len({np.asarray(gradients[0]).tobytes() for _, gradients in found}) == 1
+
+
+@here
+def test_rounding_does_not_add_up_in_the_norm() -> None:
+    cell = layered(4, 2)
+    with jax.enable_x64(False):
+        weights, xs, _ = (jnp.asarray(part, jnp.float32) for part in numbers(cell, 4000, 1))
+        native = qj.simulate(cell, weights, xs[0], gradient=NATIVE)
+        drift = qj.simulate(cell, weights, xs[0], gradient=qj.Backprop()).drift
+    assert np.max(native.drift) < 1e-6 < 3e-5 < np.max(drift)
+
+
 @here
 def test_every_transform() -> None:
     cell = everywhere(3)

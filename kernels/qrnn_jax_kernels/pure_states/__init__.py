@@ -1,8 +1,8 @@
 """The time loop of a recurrent circuit on pure states, forward and in reverse, in native code.
 
-Supported: gates on one wire, CNOT, and diagonal or dense gates on two wires; up to 24 wires; Pauli
-words read after a number of gates; float32 and float64; CPU. Not supported: forward mode, gates on
-more wires, channels.
+Supported: gates on one or two wires, diagonals on up to five; up to 24 wires; Pauli words read
+after a number of gates; float32 and float64; CPU. Not supported: forward mode, other gates on more wires,
+matrices that are not unitary, channels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TARGETS = {"qrnn_pure_forward": "QrnnPureForward", "qrnn_pure_backward": "QrnnP
 
 
 class Kind(IntEnum):
-    """What a gate's numbers are, rows of a matrix first; of complex ones re and im of each entry."""
+    """What a gate's numbers are: rows of a matrix first, re and im of each complex entry."""
 
     COMPLEX = 0  # unitary, on one or two wires
     REAL = 1  # orthogonal, on one or two wires

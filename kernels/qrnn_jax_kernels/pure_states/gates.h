@@ -4,7 +4,7 @@
 // lanes that the sequence owns. A gate on k wires has the form
 //     y(b) = sum_d M[b][b ^ d] x(b ^ d),
 // b the bits of its wires; so amplitudes come from other rows, from other lanes, or from both. See
-// tiles.h for the gates that share a pass.
+// pass.h for the gates that share a pass.
 #pragma once
 
 #include <utility>

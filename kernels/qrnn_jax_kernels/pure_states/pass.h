@@ -1,0 +1,178 @@
+// Several gates in one pass over a state, and their adjoints.
+//
+// A pass copies each tile (see shape.h) to the first cache, applies all gates there and puts it back.
+#pragma once
+
+#include <vector>
+
+#include "phases.h"
+#include "places.h"
+#include "turns.h"
+#include "workers.h"
+
+namespace qrnn {
+
+// A run of gates in one pass, in the order of a run or of a run backward.
+template <typename T>
+class Pass {
+ public:
+  using C = Complex<T>;
+
+  Pass(Layout layout, bool adjoint) : shape_(layout), adjoint_(adjoint) {}
+
+  void open() {
+    shape_.clear();
+    turns_ = phases_ = steps_ = 0;
+  }
+
+  bool empty() const { return !steps_; }
+
+  // Whether the gate can join, which it does.
+  bool take(const Numbered<T>& given, const Labels& labels) {
+    const Gate& gate = *given.gate;
+    if (gate.kind == kControlledNot) return false;
+    if (gate.kind == kDiagonal) return take_phases(given, labels);
+    if (gate.count != 1 || turns_ == kTurns || !shape_.span(gate.wires[0], labels)) return false;
+    const int bit = shape_.spanning(gate.wires[0]);
+    turn_[turns_].set(given, bit, shape_.lane_value(bit), adjoint_);
+    if (joins_last()) {
+      step_[steps_ - 1].second = turns_;
+    } else {
+      step_[steps_++] = {true, turns_, -1};
+    }
+    ++turns_;
+    return true;
+  }
+
+  void forward(C* psi, const Workers& workers) {
+    close();
+    shape_.mixes_lanes() ? run<true>(psi, workers) : run<false>(psi, workers);
+  }
+
+  // Undoes them; the cotangents of the gates' numbers are added to their sums.
+  void backward(C* psi, C* lambda, const Workers& workers) {
+    close();
+    shape_.mixes_lanes() ? run<true>(psi, lambda, workers) : run<false>(psi, lambda, workers);
+    for (int i = 0; i < turns_; ++i) turn_[i].settle();
+    for (int i = 0; i < phases_; ++i) phase_[i].settle();
+  }
+
+ private:
+  static constexpr int kTurns = 16, kPhases = 4, kParts = 16;
+  static constexpr int64_t kWide = 1 << 14;  // rows that are worth several threads
+
+  // One or two turns, or phases.
+  struct Step {
+    bool turns;
+    int first, second;
+  };
+
+  // Whether the newest turn can be made together with the one before.
+  bool joins_last() const {
+    if (!steps_ || !step_[steps_ - 1].turns || step_[steps_ - 1].second >= 0) return false;
+    const Turn<T>&last = turn_[step_[steps_ - 1].first], &own = turn_[turns_];
+    return last.half != own.half && last.real == own.real;
+  }
+
+  bool take_phases(const Numbered<T>& given, const Labels& labels) {
+    if (phases_ == kPhases) return false;
+    for (int k = 0; k < given.gate->count; ++k) {
+      bits_[phases_][k] = shape_.any(given.gate->wires[k], labels);
+      if (bits_[phases_][k] < 0) return false;
+    }
+    step_[steps_++] = {false, phases_, -1};
+    waiting_[phases_++] = given;
+    return true;
+  }
+
+  // Which phases belong to which places is known when all wires are.
+  void close() {
+    for (int i = 0; i < phases_; ++i) phase_[i].set(waiting_[i], bits_[i], shape_, adjoint_);
+  }
+
+  // task(pass, from, to) for all tiles; of wide states in parts, each with a copy of the pass, whose
+  // sums are then added in order.
+  template <typename F>
+  void each_part(const Workers& workers, F&& task) {
+    const int64_t tiles = shape_.tiles();
+    if (workers.alone() || tiles * shape_.places() < kWide) return task(*this, 0, tiles);
+    std::vector<Pass> parts(kParts, *this);
+    workers.run(kParts, [&](int64_t part) {
+      task(parts[part], tiles * part / kParts, tiles * (part + 1) / kParts);
+    });
+    for (const Pass& part : parts) {
+      for (int i = 0; i < turns_; ++i) turn_[i].add_sums(part.turn_[i]);
+      for (int i = 0; i < phases_; ++i) phase_[i].add_sums(part.phase_[i]);
+    }
+  }
+
+  template <bool mixes>
+  void run(C* psi, const Workers& workers) {
+    each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
+      own.shape_.each(from, to, [&](int64_t row, int number, int still) {
+        own.apply_all(InState<T, mixes>{psi, own.shape_, row, number}, still);
+      });
+    });
+  }
+
+  template <bool mixes>
+  void run(C* psi, C* lambda, const Workers& workers) {
+    each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
+      own.shape_.each(from, to, [&](int64_t row, int number, int still) {
+        own.undo_all(InState<T, mixes>{psi, own.shape_, row, number},
+                     InState<T, mixes>{lambda, own.shape_, row, number}, still);
+      });
+    });
+  }
+
+  template <typename State>
+  void apply_all(const State& psi, int still) {
+    const InCache<T> tile{tile_};
+    const int last = steps_ - 1;
+    if (!last) return apply(step_[0], still, psi, psi);
+    apply(step_[0], still, psi, tile);
+    for (int s = 1; s < last; ++s) apply(step_[s], still, tile, tile);
+    apply(step_[last], still, tile, psi);
+  }
+
+  template <typename State>
+  void undo_all(const State& psi, const State& lambda, int still) {
+    const InCache<T> tile{tile_}, other{other_};
+    const int last = steps_ - 1;
+    if (!last) return undo(step_[0], still, psi, lambda, psi, lambda);
+    undo(step_[0], still, psi, lambda, tile, other);
+    for (int s = 1; s < last; ++s) undo(step_[s], still, tile, other, tile, other);
+    undo(step_[last], still, tile, other, psi, lambda);
+  }
+
+  Turns<T> turns(Step step) {
+    return {&turn_[step.first], step.second < 0 ? nullptr : &turn_[step.second]};
+  }
+
+  template <typename From, typename To>
+  void apply(Step step, int still, const From& psi, const To& to) {
+    const int places = shape_.places();
+    step.turns ? turns(step).forward(psi, to, places)
+               : phase_[step.first].forward(psi, to, places, still);
+  }
+
+  template <typename From, typename To>
+  void undo(Step step, int still, const From& psi, const From& lambda, const To& to,
+            const To& lambda_to) {
+    const int places = shape_.places();
+    step.turns ? turns(step).backward(psi, lambda, to, lambda_to, places)
+               : phase_[step.first].backward(psi, lambda, to, lambda_to, places, still);
+  }
+
+  Shape shape_;
+  bool adjoint_;
+  int turns_ = 0, phases_ = 0, steps_ = 0;
+  Step step_[kTurns + kPhases];
+  Turn<T> turn_[kTurns];
+  Phases<T> phase_[kPhases];
+  Numbered<T> waiting_[kPhases];
+  int bits_[kPhases][kMostWires];
+  C tile_[kTilePlaces], other_[kTilePlaces];
+};
+
+}  // namespace qrnn

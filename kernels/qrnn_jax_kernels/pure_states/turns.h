@@ -1,0 +1,254 @@
+// Gates on one wire inside a tile, and their adjoints.
+//
+// In lanes where the bit of a wire is the other way round, entries of the matrix change their places
+// instead.
+#pragma once
+
+#include <algorithm>
+
+#include "gates.h"
+
+namespace qrnn {
+
+// A gate on one wire of a tile; `real` ones are orthogonal matrices.
+template <typename T>
+class Turn {
+ public:
+  using C = Complex<T>;
+
+  void set(const Numbered<T>& given, int bit, int lane_value, bool adjoint) {
+    given_ = given;
+    half = 1 << bit;
+    real = given.gate->kind == kReal;
+    lanes_tell_ = lane_value;
+    odd_ = Lanes<T>::odd(lane_value);
+    for (int b = 0; b < 2; ++b) {
+      for (int c = 0; c < 2; ++c) {
+        auto entry = [&](int x) {
+          return adjoint ? conj(given.number(c ^ x, b ^ x)) : given.number(b ^ x, c ^ x);
+        };
+        matrix_[b][c] = lanes_tell_ ? select<T>(odd_, entry(1), entry(0)) : entry(0);
+        sum_[b][c] = C{};
+      }
+    }
+  }
+
+  // The matrix and the sums of cotangents, in registers while places are visited.
+  template <bool complex>
+  struct Held {
+    C xx, xz, zx, zz;  // the matrix
+    C sxx{}, sxz{}, szx{}, szz{};
+
+    QRNN_INLINE void apply(C& x, C& z) const {
+      C y = first(xx, x), u = first(zz, z);
+      more(y, xz, z);
+      more(u, zx, x);
+      x = y;
+      z = u;
+    }
+
+    // psi is x, z; lambda is k, l. A real gate turns: lambda . J psi is all that there is, J of a
+    // turn by 90 degrees.
+    QRNN_INLINE void undo(C& x, C& z, C& k, C& l) {
+      if constexpr (complex) {
+        apply(x, z);
+        add_conj_times(sxx, x, k);
+        add_conj_times(sxz, z, k);
+        add_conj_times(szx, x, l);
+        add_conj_times(szz, z, l);
+      } else {
+        sxx.re += x.re * l.re;
+        sxx.re += x.im * l.im;
+        sxx.re -= z.re * k.re;
+        sxx.re -= z.im * k.im;
+        apply(x, z);
+      }
+      apply(k, l);
+    }
+
+   private:
+    QRNN_INLINE static C first(C m, C x) {
+      return complex ? times(m, x) : C{m.re * x.re, m.re * x.im};
+    }
+
+    QRNN_INLINE static void more(C& y, C m, C x) {
+      if constexpr (complex) return add_times(y, m, x);
+      y.re += m.re * x.re;
+      y.im += m.re * x.im;
+    }
+  };
+
+  template <bool complex>
+  QRNN_INLINE Held<complex> hold() const {
+    return {matrix_[0][0], matrix_[0][1], matrix_[1][0], matrix_[1][1]};
+  }
+
+  template <bool complex>
+  QRNN_INLINE void release(const Held<complex>& held) {
+    add(sum_[0][0], held.sxx);
+    if (!complex) return;
+    add(sum_[0][1], held.sxz);
+    add(sum_[1][0], held.szx);
+    add(sum_[1][1], held.szz);
+  }
+
+  void add_sums(const Turn& part) {
+    for (int b = 0; b < 2; ++b) {
+      for (int c = 0; c < 2; ++c) add(sum_[b][c], part.sum_[b][c]);
+    }
+  }
+
+  void settle() const { real ? settle_real() : settle_complex(); }
+
+  int half;  // distance of two places that are mixed
+  bool real;
+
+ private:
+  void settle_complex() const {
+    for (int b = 0; b < 2; ++b) {
+      for (int c = 0; c < 2; ++c) {
+        const C there = sum_[b][c], other = sum_[b ^ 1][c ^ 1];
+        given_.add_to(b, c, lanes_tell_ ? select<T>(odd_, other, there) : there);
+      }
+    }
+  }
+
+  // dM = w J M changes the loss by w times the sum; so does the cotangent J M sum / 2.
+  void settle_real() const {
+    C half = sum_[0][0];
+    half.re = (odd_ ? -half.re : half.re) * T(0.5);
+    for (int c = 0; c < 2; ++c) {
+      given_.add_to(0, c, C{-half.re * given_.number(1, c).re, {}});
+      given_.add_to(1, c, C{half.re * given_.number(0, c).re, {}});
+    }
+  }
+
+  Numbered<T> given_;
+  bool lanes_tell_;
+  typename Lanes<T>::Index odd_;
+  C matrix_[2][2], sum_[2][2];
+};
+
+// One turn, or two turns of a kind on different wires at once.
+template <typename T>
+class Turns {
+ public:
+  using C = Complex<T>;
+
+  Turns(Turn<T>* first, Turn<T>* second) : first_(first), second_(second) {}
+
+  template <typename From, typename To>
+  void forward(const From& psi, const To& to, int places) const {
+    if (second_) {
+      first_->real ? two<false>(psi, to, places) : two<true>(psi, to, places);
+    } else {
+      first_->real ? one<false>(psi, to, places) : one<true>(psi, to, places);
+    }
+  }
+
+  // Undoes turns that were set to be the adjoint ones.
+  template <typename From, typename To>
+  void backward(const From& psi, const From& lambda, const To& to, const To& lambda_to,
+                int places) const {
+    if (second_) {
+      first_->real ? two_back<false>(psi, lambda, to, lambda_to, places)
+                   : two_back<true>(psi, lambda, to, lambda_to, places);
+    } else {
+      first_->real ? one_back<false>(psi, lambda, to, lambda_to, places)
+                   : one_back<true>(psi, lambda, to, lambda_to, places);
+    }
+  }
+
+ private:
+  template <typename F>
+  QRNN_INLINE void pairs(int places, F&& visit) const {
+    const int half = first_->half;
+    for (int start = 0; start < places; start += 2 * half) {
+      for (int i = start; i < start + half; ++i) visit(i, i + half);
+    }
+  }
+
+  // visit(i, with the first bit set, with the second, with both)
+  template <typename F>
+  QRNN_INLINE void fours(int places, F&& visit) const {
+    const int f = first_->half, s = second_->half, low = std::min(f, s), high = std::max(f, s);
+    for (int outer = 0; outer < places; outer += 2 * high) {
+      for (int inner = outer; inner < outer + high; inner += 2 * low) {
+        for (int i = inner; i < inner + low; ++i) visit(i, i + f, i + s, i + f + s);
+      }
+    }
+  }
+
+  template <bool complex, typename From, typename To>
+  void one(const From& psi, const To& to, int places) const {
+    const auto turn = first_->template hold<complex>();
+    pairs(places, [&](int i, int j) QRNN_INLINE {
+      C x = psi.get(i), z = psi.get(j);
+      turn.apply(x, z);
+      to.put(i, x);
+      to.put(j, z);
+    });
+  }
+
+  template <bool complex, typename From, typename To>
+  void one_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
+                int places) const {
+    auto turn = first_->template hold<complex>();
+    pairs(places, [&](int i, int j) QRNN_INLINE {
+      C x = psi.get(i), z = psi.get(j), k = lambda.get(i), l = lambda.get(j);
+      turn.undo(x, z, k, l);
+      to.put(i, x);
+      to.put(j, z);
+      lambda_to.put(i, k);
+      lambda_to.put(j, l);
+    });
+    first_->release(turn);
+  }
+
+  template <bool complex, typename From, typename To>
+  void two(const From& psi, const To& to, int places) const {
+    const auto first = first_->template hold<complex>();
+    const auto second = second_->template hold<complex>();
+    fours(places, [&](int i, int f, int s, int b) QRNN_INLINE {
+      C x = psi.get(i), y = psi.get(f), z = psi.get(s), u = psi.get(b);
+      first.apply(x, y);
+      first.apply(z, u);
+      second.apply(x, z);
+      second.apply(y, u);
+      to.put(i, x);
+      to.put(f, y);
+      to.put(s, z);
+      to.put(b, u);
+    });
+  }
+
+  template <bool complex, typename From, typename To>
+  void two_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
+                int places) const {
+    auto first = first_->template hold<complex>();
+    auto second = second_->template hold<complex>();
+    fours(places, [&](int i, int f, int s, int b) QRNN_INLINE {
+      C x = psi.get(i), y = psi.get(f), z = psi.get(s), u = psi.get(b);
+      C k = lambda.get(i), l = lambda.get(f), m = lambda.get(s), n = lambda.get(b);
+      first.undo(x, y, k, l);
+      first.undo(z, u, m, n);
+      second.undo(x, z, k, m);
+      second.undo(y, u, l, n);
+      to.put(i, x);
+      to.put(f, y);
+      to.put(s, z);
+      to.put(b, u);
+      lambda_to.put(i, k);
+      lambda_to.put(f, l);
+      lambda_to.put(s, m);
+      lambda_to.put(b, n);
+    });
+    first_->release(first);
+    second_->release(second);
+  }
+
+  Turn<T>* first_;
+  Turn<T>* second_;
+};
+
+}  // namespace qrnn

@@ -1,8 +1,8 @@
 """The time loop of a recurrent circuit on pure states, forward and in reverse, in native code.
 
 Supported: gates on one or two wires, diagonals on up to five; up to 24 wires; Pauli words read
-after a number of gates; float32 and float64; CPU. Not supported: forward mode, other gates on more wires,
-matrices that are not unitary, channels.
+after a number of gates; float32 and float64; CPU. Not supported: forward mode, other gates on more
+wires, matrices that are not unitary, channels.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.throughput`: time per sequence at large batches beside the machine's ceilings.
+"""`python -m benchmarks.throughput`: time per sequence at large batches beside ceilings.
 
-Each case is checked against float64 before it is timed. Its arithmetic, counted in its cheapest known
-form, over the speed of a large matrix product measured in the same run, is the fraction that is told.
+Each case is checked against float64 before it is timed. Its arithmetic, counted in its cheapest
+known form, over the speed of a large matrix product of the same run, is the fraction that is told.
 """
 
 import argparse
@@ -163,7 +163,7 @@ def unitary(quick: bool) -> Case:
 
 
 def _unitary_flops(workload: Workload) -> float:
-    """An amplitude costs 6 in a real turn and in a phase; backward twice that and 4 for the sums."""
+    """An amplitude costs 6 in a real turn or a phase; backward twice that and 4 for the sums."""
     gates = workload.layers * (workload.wires + 1) + workload.inputs
     return (6 + 2 * 6 + 4) * gates * 2.0**workload.wires
 

@@ -62,9 +62,9 @@ def programs(workload: Workload) -> dict[str, Loss]:
         }
         return {name: library_loss(workload, gradient=rule) for name, rule in rules.items()}
     losses = {PLAIN: plain_loss(workload), OURS: library_loss(workload)}
+    losses["plain JAX, step fused by hand"] = fused_loss(workload)
     losses[CHECKPOINTED] = library_loss(workload, gradient=qj.Checkpointed())
     if workload.family == "reset":
-        losses["plain JAX, step fused by hand"] = fused_loss(workload)
         losses[SHARED] = library_loss(workload, gradient=qj.ParameterShift(route="shared"))
         for name, kind in _PLANS.items():
             losses[name] = library_loss(workload, engine=Forced(kind))

@@ -1,13 +1,16 @@
 """The order in which native code takes a step's gates: several share one pass over the state.
 
-A pass holds gates on a few wires. Real turns come first, then all phases of these wires as one
-diagonal: the cheapest form of ansaetze whose layers of turns and of entangling gates alternate.
+A pass holds gates on a few wires: real turns, and all phases before and after them as one diagonal
+each. It is the cheapest form of ansaetze whose layers of turns and of entangling gates alternate.
 """
 
 from collections.abc import Iterable
-from itertools import groupby
+from dataclasses import replace
+from itertools import chain, groupby
 
-from qrnn_jax.circuit import CNOT
+import numpy as np
+
+from qrnn_jax.circuit import CNOT, RX, RY, Unitary
 from qrnn_jax.circuit.lower import Block, Kind, Placed
 
 
@@ -45,13 +48,25 @@ def _parts(block: Block) -> list[Block]:
     if len(block.wires) > 1:
         return [block]
     runs = [
-        Block(block.wires, tuple(members), block.varies, kind)
-        for kind, members in groupby(block.members, _kind)
+        Block(block.wires, tuple(run), block.varies and kind is Kind.DENSE, kind)
+        for kind, run in groupby(chain.from_iterable(map(_spelt, block.members)), _kind)
     ]
     turns = [run for run in runs if run.kind is Kind.DENSE]
     if len(turns) > 1 or not all(map(is_real_turn, turns)):
         return [block]
+    if not turns:
+        return [replace(run, varies=block.varies) for run in runs]
     return runs
+
+
+def _spelt(item: Placed) -> tuple[Placed, ...]:
+    """RX(a) = S^dagger RY(a) S, S acting first: a real turn between phases."""
+    if not isinstance(item.operation, RX):
+        return (item,)
+    (wire,) = item.wires
+    turn = replace(item, operation=RY(wire, item.operation.angle))
+    phases = [replace(item, operation=Unitary(wire, np.diag([1, i]))) for i in (1j, -1j)]
+    return phases[0], turn, phases[1]
 
 
 def _kind(item: Placed) -> Kind:
@@ -59,7 +74,7 @@ def _kind(item: Placed) -> Kind:
 
 
 class _Writer:
-    """Collects the gates of a pass until one does not fit."""
+    """Collects the gates of a pass until one does not fit: phases, turns, and phases again."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -68,8 +83,9 @@ class _Writer:
 
     def open(self) -> None:
         """Begin a pass."""
+        self.before: list[Block] = []
         self.turns: list[Block] = []
-        self.phases: list[Block] = []
+        self.after: list[Block] = []
 
     def add(self, block: Block) -> None:
         """The next gate."""
@@ -79,23 +95,32 @@ class _Writer:
             return
         if not self._fits(block):
             self.close()
-        (self.phases if block.kind is Kind.DIAGONAL else self.turns).append(block)
+        if block.kind is not Kind.DIAGONAL:
+            self.turns.append(block)
+        elif _wires(self.turns) & set(block.wires):
+            self.after.append(block)
+        else:
+            self.before.append(block)
 
     def close(self) -> None:
         """End a pass."""
-        fixed = [block for block in self.phases if not block.varies]
-        self.blocks += self.turns
-        if fixed:
-            wires = tuple(sorted({wire for block in fixed for wire in block.wires}))
-            members = tuple(item for block in fixed for item in block.members)
-            self.blocks.append(Block(wires, members, False, Kind.DIAGONAL))
-        self.blocks += [block for block in self.phases if block.varies]
+        self.blocks += [*_merged(self.before), *self.turns, *_merged(self.after)]
         self.open()
 
     def _fits(self, block: Block) -> bool:
-        if len(_wires([*self.turns, *self.phases, block])) > self.most:
+        if len(_wires([*self.before, *self.turns, *self.after, block])) > self.most:
             return False
-        return block.kind is Kind.DIAGONAL or not _wires(self.phases) & set(block.wires)
+        return block.kind is Kind.DIAGONAL or not _wires(self.after) & set(block.wires)
+
+
+def _merged(phases: list[Block]) -> list[Block]:
+    """Those of weights as one block, then those of data."""
+    fixed = [block for block in phases if not block.varies]
+    moving = [block for block in phases if block.varies]
+    if not fixed:
+        return moving
+    members = tuple(item for block in fixed for item in block.members)
+    return [Block(tuple(sorted(_wires(fixed))), members, False, Kind.DIAGONAL), *moving]
 
 
 def _wires(blocks: Iterable[Block]) -> set[int]:

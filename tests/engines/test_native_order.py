@@ -6,7 +6,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices
-from qrnn_jax.engines.native_order import pass_wires, passes
+from qrnn_jax.engines.native_order import is_real_turn, pass_wires, passes
 
 
 def ordered(circuit: qj.Circuit, most: int) -> tuple[Block, ...]:
@@ -37,6 +37,19 @@ def test_turns_come_first_and_the_phases_of_a_pass_are_one() -> None:
         (Kind.DIAGONAL, (3, 4, 5)),
         (Kind.DENSE, (0, 5)),
     ]
+
+
+def test_turns_about_x_are_real_turns_between_phases() -> None:
+    gates = [qj.RX(wire, qj.Weight(wire)) for wire in range(3)] + [qj.RX(1, qj.Data(0))]
+    blocks = ordered(qj.Circuit(3, tuple(gates)), most=3)
+    assert [(block.kind, block.wires, block.varies) for block in blocks] == [
+        (Kind.DIAGONAL, (0, 1, 2), False),
+        *[(Kind.DENSE, (wire,), False) for wire in range(3)],
+        (Kind.DIAGONAL, (0, 1, 2), False),
+        (Kind.DENSE, (1,), True),
+        (Kind.DIAGONAL, (1,), False),
+    ]
+    assert all(is_real_turn(block) for block in blocks if block.kind is Kind.DENSE)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])

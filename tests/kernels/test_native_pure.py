@@ -148,6 +148,28 @@ def test_rounding_does_not_add_up_in_the_norm() -> None:
 
 
 @here
+def test_rounding_does_not_add_up_in_the_gradient() -> None:
+    """A turn whose rounded matrix shortens the state, 3000 times; a loss at the end alone."""
+    angles = np.linspace(0.3, 1.3, 1000, dtype=np.float32)
+    entries = np.asarray(jax.vmap(qj.RY(0, 0.0).matrix)(jnp.asarray(angles)))[:, :, 0]
+    assert entries.dtype == np.complex64
+    lengths = np.sum(entries.real.astype(float) ** 2, axis=1)
+    weights = jnp.asarray(angles[[np.argmin(lengths)]], jnp.float64)
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Data(0)), qj.RY(0, qj.Weight(0)))), qj.Z(0))
+    xs = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (1, 3000, 1)))
+    mix = jnp.zeros((3000, 1)).at[-1].set(1)
+    exact = value_and_gradients(cell, NATIVE)(weights, xs, mix)[1][1][0, :50]
+    with jax.enable_x64(False):
+        small = [jnp.asarray(part, jnp.float32) for part in (weights, xs, mix)]
+        found, drifting = (
+            value_and_gradients(cell, rule)(*small)[1][1][0, :50]
+            for rule in (NATIVE, qj.Backprop())
+        )
+    error, drifted = (np.abs(one - exact).max() / np.abs(exact).max() for one in (found, drifting))
+    assert error < 3e-5 < 1e-4 < drifted
+
+
+@here
 def test_every_transform() -> None:
     cell = everywhere(3)
     weights, xs, mix = numbers(cell, 2, 4)

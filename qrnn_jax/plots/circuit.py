@@ -6,7 +6,7 @@ from pathlib import Path
 
 import qrnn_jax as qj
 
-from ._picture import DPI, PIXELS, save, set_title
+from .picture import DPI, PIXELS, save, set_title
 
 
 def circuit(circuit: qj.Circuit, path: Path | str, *, title: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._picture import (
+from .picture import (
     BLUE,
     GREY,
     ORANGE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._picture import BLUE, GREY, RED, column, line, new_axes, new_figure, save, set_title
+from .picture import BLUE, GREY, RED, column, line, new_axes, new_figure, save, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ def draw(findings: Findings) -> Figure:
         >>> callable(draw)
         True
     """
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, logarithmic, new_figure
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, logarithmic, new_figure
 
     figure, series = new_figure(11.0, 4.6), findings.series
     left, right = figure.subplots(1, 2)

@@ -158,7 +158,7 @@ def draw(findings: Findings) -> Any:
         >>> callable(draw)
         True
     """
-    from qrnn_jax.plots._picture import (
+    from qrnn_jax.plots.picture import (
         BLUE,
         GREY,
         ORANGE,

@@ -226,7 +226,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _draw(findings: Findings) -> Any:
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots.picture import new_figure, set_title
 
     series = findings.series
     figure = new_figure(11, 4.4)

@@ -134,7 +134,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _draw(findings: Findings) -> Any:
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots.picture import new_figure, set_title
 
     curves = findings.series["curves"]
     figure = new_figure(max(5.0, 3.6 * len(curves)), 3.8)

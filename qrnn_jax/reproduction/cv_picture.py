@@ -36,7 +36,7 @@ def colours() -> tuple[str, ...]:
         >>> len(set(colours()))
         5
     """
-    from qrnn_jax.plots._picture import BLUE, ORANGE, RED
+    from qrnn_jax.plots.picture import BLUE, ORANGE, RED
 
     return (BLUE, RED, ORANGE, "#009E73", "#CC79A7")
 
@@ -57,14 +57,14 @@ def draw_learning(
         floor: nothing is shown below.
 
     Example:
-        >>> from qrnn_jax.plots._picture import new_axes, new_figure
+        >>> from qrnn_jax.plots.picture import new_axes, new_figure
         >>> from qrnn_jax.reproduction.cv_picture import band, draw_learning
         >>> (axes,) = new_axes(new_figure(4, 3), 1)
         >>> draw_learning(axes, {"trained": band([[1.0, 2.0], [0.5, 0.9]])}, {"aim": 0.1})
         >>> len(axes.lines)
         2
     """
-    from qrnn_jax.plots._picture import GREY, logarithmic
+    from qrnn_jax.plots.picture import GREY, logarithmic
 
     for (name, curve), colour in zip(curves.items(), colours()):
         epochs = np.array(curve["places"]) + 1
@@ -86,7 +86,7 @@ def draw_forecast(
     """A series and what several models make of it from a place on, left to themselves.
 
     Example:
-        >>> from qrnn_jax.plots._picture import new_axes, new_figure
+        >>> from qrnn_jax.plots.picture import new_axes, new_figure
         >>> from qrnn_jax.reproduction.cv_picture import draw_forecast
         >>> (axes,) = new_axes(new_figure(4, 3), 1)
         >>> draw_forecast(axes, [0.0, 1.0, 2.0], {"line": [2.1]}, 2)

@@ -165,7 +165,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _draw(findings: Findings) -> Any:
-    from qrnn_jax.plots._picture import BLUE, GREY, logarithmic, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, logarithmic, new_figure, set_title
 
     figure = new_figure(12, 4.2)
     panels = figure.subplots(1, len(findings.series))

@@ -58,7 +58,7 @@ def learning_curves(
         >>> len(figure.axes)
         1
     """
-    from qrnn_jax.plots._picture import (
+    from qrnn_jax.plots.picture import (
         BLUE,
         GREY,
         ORANGE,

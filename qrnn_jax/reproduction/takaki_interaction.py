@@ -90,7 +90,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _draw(findings: Findings) -> Any:
-    from qrnn_jax.plots._picture import BLUE, GREY, logarithmic, new_axes, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, logarithmic, new_axes, new_figure, set_title
 
     series = findings.series
     losses = np.array(series["losses"])

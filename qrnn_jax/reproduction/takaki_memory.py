@@ -83,7 +83,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 
 
 def _draw(findings: Findings) -> Any:
-    from qrnn_jax.plots._picture import (
+    from qrnn_jax.plots.picture import (
         BLUE,
         ORANGE,
         RED,

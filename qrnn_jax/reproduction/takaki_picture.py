@@ -20,7 +20,7 @@ def draw(findings: Findings) -> Figure:
         >>> callable(draw)
         True
     """
-    from qrnn_jax.plots._picture import BLUE, GREY, RED, logarithmic, new_figure
+    from qrnn_jax.plots.picture import BLUE, GREY, RED, logarithmic, new_figure
 
     series = findings.series
     figure = new_figure(12, 4.2)

@@ -108,7 +108,7 @@ def run(settings: Settings, progress: Progress) -> Findings:
 def _draw(findings: Findings) -> Any:
     from matplotlib.ticker import MultipleLocator
 
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots.picture import new_figure, set_title
 
     correlation = np.array(findings.series["correlation"])
     size = np.abs(correlation).max()

@@ -316,7 +316,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Left: what angle-dependent noise does. Right: what is left to see as noise grows."""
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
     series = findings.series
     figure = new_figure(9.5, 3.9)

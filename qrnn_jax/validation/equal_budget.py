@@ -268,7 +268,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 
 def _draw(findings: Findings) -> Figure:
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots.picture import new_figure, set_title
 
     series = findings.series
     figure = new_figure(13, 7.5)
@@ -285,7 +285,7 @@ def _draw(findings: Findings) -> Figure:
 
 
 def _draw_curves(axes: Axes, curves: dict[str, Any]) -> None:
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED
 
     colours = {"shift": BLUE, "truncated": GREY, "central": RED, "SPSA": ORANGE}
     for name, errors in curves["rmse"].items():
@@ -303,7 +303,7 @@ def _draw_map(axes: Axes, lengths: dict[str, Any], case: str) -> None:
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED
 
     colours = (BLUE, GREY, RED, ORANGE)
     winners = np.array([lengths[str(length)]["honest"] for length in LENGTHS])

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import qrnn_jax as qj
-from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
+from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
 from .branches import enumerate_feed_forward
 from .cells import NOISE, cell_inputs, chosen_cells, feed_forward_cell, takes_bits

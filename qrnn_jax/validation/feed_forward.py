@@ -288,7 +288,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Left: errors of the two estimates on bits. Right: the bias of fed-back estimates."""
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
     series = findings.series
     figure = new_figure(9.5, 3.9)

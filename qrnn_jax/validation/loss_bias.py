@@ -272,7 +272,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Left: biases of the gradient against shots. Right: r.m.s. z of every case."""
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
     series = findings.series
     errors = series["errors"]

@@ -284,7 +284,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Left: errors against the chance of success. Right: what repeated post-selection costs."""
-    from qrnn_jax.plots._picture import BLUE, GREY, RED, logarithmic, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, RED, logarithmic, new_figure, set_title
 
     series = findings.series
     figure = new_figure(9.5, 3.9)

@@ -255,7 +255,7 @@ def _conclusion(series: dict[str, Any]) -> str:
 
 
 def _draw(findings: Findings) -> Figure:
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, logarithmic, new_figure, set_title
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, logarithmic, new_figure, set_title
 
     series = findings.series
     lengths = np.array(series["lengths"])

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 import qrnn_jax as qj
-from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
+from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, new_figure, set_title
 
 from .experiment import Check, Experiment, Findings, Progress, Settings, Table
 from .naive import cosine_rows, exact_rule, naive_errors, relative

@@ -270,7 +270,7 @@ def _bfgs_words(rows: list[dict[str, Any]]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Loss against shots, per task, and against circuits, for up to three cases."""
-    from qrnn_jax.plots._picture import new_figure, set_title
+    from qrnn_jax.plots.picture import new_figure, set_title
 
     cases = findings.series["cases"]
     wanted = [(4, False), (16, False), (16, True)]
@@ -295,7 +295,7 @@ def draw(findings: Findings) -> Figure:
 
 
 def _curves(axes: Any, rows: list[dict[str, Any]], axis: str) -> None:
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED, logarithmic
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED, logarithmic
 
     styles = [
         (BLUE, "-"), (BLUE, "--"), (BLUE, ":"), (BLUE, "-."), (GREY, "-"),

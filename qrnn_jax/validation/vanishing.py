@@ -241,7 +241,7 @@ def _conclusion(found: dict[str, Any]) -> str:
 
 def draw(findings: Findings) -> Figure:
     """Three panels: shared weights and the first input against T, shared weights against width."""
-    from qrnn_jax.plots._picture import logarithmic, new_figure, set_title
+    from qrnn_jax.plots.picture import logarithmic, new_figure, set_title
 
     series = findings.series
     figure = new_figure(12, 5.6)
@@ -273,7 +273,7 @@ def draw(findings: Findings) -> Figure:
 
 
 def _style(index: int, noisy: bool) -> dict[str, Any]:
-    from qrnn_jax.plots._picture import BLUE, GREY, ORANGE, RED
+    from qrnn_jax.plots.picture import BLUE, GREY, ORANGE, RED
 
     colours = (BLUE, ORANGE, RED, GREY, "#009E73", "#CC79A7")  # the same set, two more
     return {"color": colours[index % 6], "linewidth": 1.3} | ({"linestyle": ":"} if noisy else {})

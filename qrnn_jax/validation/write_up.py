@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qrnn_jax.plots._picture import save
+from qrnn_jax.plots.picture import save
 from qrnn_jax.training.files import write_atomically
 from qrnn_jax.training.machine import machine, versions
 from qrnn_jax.training.metrics import strict_json

@@ -83,13 +83,14 @@ class NativeLoop:
         return lower_halves(self.circuit, max_wires=1, diagonal_wires=2)
 
     @property
-    def _blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Block, ...]:
+        """The gates that native code applies one after the other."""
         return self._halves[0] + self._halves[1]
 
     @cached_property
     def _program(self) -> "pure_states.Program":
         gates, used = [], {False: 0, True: 0}
-        for block in self._blocks:
+        for block in self.blocks:
             kind, varies = _kind(block), block.varies
             wires = block.wires[0], block.wires[-1]
             gates.append(pure_states.Gate(kind, *wires, used[varies], varies))
@@ -99,7 +100,7 @@ class NativeLoop:
 
     def _numbers(self, row: Array, *, varying: bool) -> Array:
         """Re and im of all matrices, one after the other."""
-        chosen = [block for block in self._blocks if block.varies == varying and _kind(block).size]
+        chosen = [block for block in self.blocks if block.varies == varying and _kind(block).size]
         flat = [matrix.reshape(-1) for matrix in block_matrices(chosen, row)]
         entries = jnp.concatenate(flat) if flat else jnp.zeros(0, self.plan.dtype)
         return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)

@@ -80,12 +80,15 @@ from qrnn_jax.engines import StateVector as StateVector
 from qrnn_jax.engines import Trajectories as Trajectories
 from qrnn_jax.estimate import GradientEstimate as GradientEstimate
 from qrnn_jax.estimate import estimate_gradient as estimate_gradient
+from qrnn_jax.explain import explain as explain
+from qrnn_jax.explanation import Explanation as Explanation
 from qrnn_jax.gradients import SPSA as SPSA
 from qrnn_jax.gradients import AbstractEstimator as AbstractEstimator
 from qrnn_jax.gradients import AbstractGradient as AbstractGradient
 from qrnn_jax.gradients import AbstractPerturbation as AbstractPerturbation
 from qrnn_jax.gradients import AbstractSimulatorGradient as AbstractSimulatorGradient
 from qrnn_jax.gradients import Adjoint as Adjoint
+from qrnn_jax.gradients import Automatic as Automatic
 from qrnn_jax.gradients import Backprop as Backprop
 from qrnn_jax.gradients import Checkpointed as Checkpointed
 from qrnn_jax.gradients import FiniteDifference as FiniteDifference

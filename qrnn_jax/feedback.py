@@ -21,7 +21,7 @@ from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, AbstractExactEngine, AbstractPlan
 from qrnn_jax.engines.marginals import marginal_estimate
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
-from qrnn_jax.gradients import AbstractGradient, Backprop, ParameterShift
+from qrnn_jax.gradients import AbstractGradient, Automatic, Backprop, ParameterShift
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.once import once
@@ -45,7 +45,7 @@ class Loop(NamedTuple):
 
 def feedback_rule(gradient: AbstractGradient | None, sampled: bool) -> AbstractGradient:
     """The rules that close the loop; others are refused by name."""
-    if gradient is None:
+    if gradient in (None, Automatic()):
         return ParameterShift() if sampled else Backprop()
     if isinstance(gradient, ParameterShift) and gradient == ParameterShift(chunk=gradient.chunk):
         return gradient

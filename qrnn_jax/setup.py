@@ -2,8 +2,6 @@
 
 from functools import lru_cache
 
-import jax
-
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, PauliSum, Reset
 from qrnn_jax.circuit.groups import Group, measurement_groups
@@ -18,20 +16,10 @@ from qrnn_jax.engines import (
     StateVector,
     Trajectories,
 )
-from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.engines.real_vector import prefers_real
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
-from qrnn_jax.gradients import (
-    AbstractEstimator,
-    AbstractGradient,
-    Adjoint,
-    Backprop,
-    Checkpointed,
-    ParameterShift,
-)
+from qrnn_jax.gradients import AbstractEstimator, AbstractGradient, Automatic
 
-_STORE_LIMIT = 2**20  # bytes that reverse mode may keep before the automatic rule recomputes
-_STATE_LIMIT = 2**26  # bytes of all states before the automatic rule keeps a few of them
 _SURVIVAL = PauliSum(((1.0, ()),))  # the identity: what is left of the trace
 
 
@@ -96,27 +84,13 @@ def expectations_for(
     return _sampled(cell, engine, shots, prefixes or steps == 1, prefixes)
 
 
-@lru_cache(maxsize=256)
-def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
-    """Native code undoes its steps. Else store what stays in the cache; else the state before each
-    step; else some of them."""
-    if native_refusal(plan) is None:
-        return Adjoint()
-    if steps * plan.stored_bytes() <= _STORE_LIMIT:
-        return Backprop()
-    state = jax.eval_shape(lambda: plan.open(plan.init()))
-    held = steps * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    return Checkpointed(every=1 if held <= _STATE_LIMIT else None)
-
-
 def rule_for(
     expectations: Quantum, steps: int, gradient: AbstractGradient | None
 ) -> AbstractGradient:
     """The given rule, or the fastest exact one that fits; under shots the shift rule."""
-    if gradient is None:
-        if expectations.shots is not None:
-            return ParameterShift()
-        return _fastest(expectations.plan, steps)
+    gradient = Automatic() if gradient is None else gradient
+    if isinstance(gradient, Automatic):
+        return gradient.choose(expectations, steps).rule
     if not isinstance(gradient, AbstractGradient):
         raise TypeError(
             f"Argument `gradient` must be a gradient rule, but is {gradient!r}; "

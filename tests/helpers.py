@@ -303,10 +303,13 @@ INEXACT_RULES: dict[str, qj.AbstractGradient] = {
 }
 """One instance or more of every public gradient rule that is biased or random."""
 
+CHOOSING_RULES: dict[str, qj.AbstractGradient] = {"automatic": qj.Automatic()}
+"""One instance of every public gradient rule that stands for another, which the tests above see."""
+
 REGISTRIES: dict[type, dict] = {
     qj.AbstractCell: ALL_CELLS,
     qj.AbstractEngine: ALL_ENGINES | CUT_ENGINES | SAMPLED_ENGINES,
-    qj.AbstractGradient: ALL_RULES | INEXACT_RULES,
+    qj.AbstractGradient: ALL_RULES | INEXACT_RULES | CHOOSING_RULES,
 }
 
 

@@ -75,6 +75,11 @@ class AbstractPlan(abc.ABC):
         """The tape columns that `prepare` looks at; all others belong to `encode`."""
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks of a step in order, where it is made of such."""
+        return ()
+
+    @property
     def is_linear(self) -> bool:
         """Whether `step` is linear in what `prepare` returns."""
         return False

@@ -21,7 +21,7 @@ from qrnn_jax.engines.instrument import InstrumentSampler, prefers_instrument
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
 from qrnn_jax.engines.sampler import AbstractSampler
 from qrnn_jax.engines.trajectories import TrajectorySampler
-from qrnn_jax.engines.transfer import TransferPlan, prefers_transfer
+from qrnn_jax.engines.transfer import TransferPlan, transfer_refusal
 
 
 @final
@@ -92,4 +92,4 @@ def _plan(
     check_memory(2 ** (circuit.wires + columns), dtype, what)
     if blocked:
         return DensePlan(circuit, observables, dtype)
-    return TransferPlan(plan) if prefers_transfer(plan) else plan
+    return TransferPlan(plan) if transfer_refusal(plan) is None else plan

@@ -86,6 +86,10 @@ class KrausPlan(AbstractPlan):
     def body(self) -> tuple[Block, ...]:
         return lower(self.circuit, self.split[1], max_wires=_BLOCK_WIRES, rename=self.place)
 
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return self.encoder + self.body
+
     @cached_property
     def body_varies(self) -> bool:
         """Whether data enter after the input register has met the memory."""

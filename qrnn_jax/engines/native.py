@@ -86,7 +86,8 @@ class NativeLoop:
         return passes(before, most), passes(after, most)
 
     @property
-    def _blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Block, ...]:
+        """The gates that native code applies one after the other."""
         return self._halves[0] + self._halves[1]
 
     @property
@@ -98,13 +99,13 @@ class NativeLoop:
     @cached_property
     def _still(self) -> list[Block]:
         """What depends on weights alone and has numbers."""
-        return [block for block in self._blocks if not block.varies and not is_cnot(block)]
+        return [block for block in self.blocks if not block.varies and not is_cnot(block)]
 
     @cached_property
     def _moving(self) -> list[list[Block]]:
         """Gates with data, each a block of its own, in groups of a class."""
         groups: dict = {}
-        for block in self._blocks:
+        for block in self.blocks:
             if block.varies:
                 (item,) = block.members
                 key = kind_of(block), type(item.operation), item.operation.static
@@ -121,7 +122,7 @@ class NativeLoop:
                 used += pure_states.Gate(kind_of(block), block.wires, 0, False).size
         gates = tuple(
             pure_states.Gate(kind_of(block), block.wires, offsets.get(id(block), 0), block.varies)
-            for block in self._blocks
+            for block in self.blocks
         )
         words = tuple(as_word(word, self.circuit.wires) for word in self._words)
         return pure_states.Program(self.circuit.wires, len(self._halves[0]), gates, words)

@@ -100,7 +100,7 @@ class StateVectorPlan(AbstractPlan):
         return lower_halves(self.circuit, max_wires=_BLOCK_WIRES)
 
     @property
-    def _blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Block, ...]:
         return self._halves[0] + self._halves[1]
 
     def init(self) -> Array:
@@ -113,19 +113,19 @@ class StateVectorPlan(AbstractPlan):
         return carry
 
     def prepare(self, tape: Array) -> Any:
-        return block_matrices([block for block in self._blocks if not block.varies], tape)
+        return block_matrices([block for block in self.blocks if not block.varies], tape)
 
     def encode(self, prepared: Any, tape_t: Array) -> Any:
         del prepared
-        return block_matrices([block for block in self._blocks if block.varies], tape_t)
+        return block_matrices([block for block in self.blocks if block.varies], tape_t)
 
     def step(self, prepared: Any, carry: Array, encoded_t: Any) -> tuple[Array, Array]:
         fixed, varying = iter(prepared), iter(encoded_t)
-        matrices = [next(varying) if block.varies else next(fixed) for block in self._blocks]
+        matrices = [next(varying) if block.varies else next(fixed) for block in self.blocks]
         return self._apply(matrices, carry)
 
     def step_at(self, tape_t: Array, state: Array) -> tuple[Array, Array]:
-        return self._apply(list(block_matrices(self._blocks, tape_t)), state)
+        return self._apply(list(block_matrices(self.blocks, tape_t)), state)
 
     @property
     def is_pure(self) -> bool:
@@ -137,12 +137,12 @@ class StateVectorPlan(AbstractPlan):
 
     def undo(self, prepared: Any, carry: Array, encoded_t: Any) -> Array:
         fixed, varying = iter(prepared), iter(encoded_t)
-        matrices = [next(varying) if block.varies else next(fixed) for block in self._blocks]
+        matrices = [next(varying) if block.varies else next(fixed) for block in self.blocks]
         inverse = [
             matrix.conj() if block.kind is Kind.DIAGONAL else matrix.conj().T
-            for block, matrix in zip(self._blocks, matrices)
+            for block, matrix in zip(self.blocks, matrices)
         ]
-        return apply_blocks(self._blocks[::-1], inverse[::-1], carry, self.circuit.wires)
+        return apply_blocks(self.blocks[::-1], inverse[::-1], carry, self.circuit.wires)
 
     def _apply(self, matrices: list[Array], psi: Array) -> tuple[Array, Array]:
         before, after = self._halves
@@ -154,13 +154,13 @@ class StateVectorPlan(AbstractPlan):
 
     @property
     def prepared_columns(self) -> frozenset[int]:
-        return columns_of(block for block in self._blocks if not block.varies)
+        return columns_of(block for block in self.blocks if not block.varies)
 
     def norm(self, state: Array) -> Array:
         return jnp.sum(jnp.abs(state) ** 2)
 
     def stored_bytes(self) -> int:
-        return len(self._blocks) * 2**self.circuit.wires * self.dtype.itemsize
+        return len(self.blocks) * 2**self.circuit.wires * self.dtype.itemsize
 
 
 _plan = lru_cache(maxsize=256)(StateVectorPlan)

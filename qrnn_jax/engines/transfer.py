@@ -118,21 +118,27 @@ class TransferPlan(AbstractPlan):
         return (len(self.basis) + 1) * self.kraus.sizes[1] ** 2 * self.dtype.itemsize // 2
 
 
-def prefers_transfer(plan: KrausPlan) -> bool:
-    """The cost model: is one real product per step cheaper than the Kraus blocks?
+def transfer_refusal(plan: KrausPlan) -> str | None:
+    """The cost model: why one real product per step is not cheaper than the Kraus blocks, or None.
 
     Real multiply-adds per step: F dB^2 (dB^2 + M) for the transfer matrix; for forming and applying
     the blocks 4 (dA^2 dB^2 + 2 dA dB^3). Measured on a CPU, the former run about four times faster
     each; a matrix over 2**18 entries leaves the cache.
     """
     outer, inner = plan.sizes
-    if plan.body_varies or outer > 16 or inner > 16:
-        return False
+    if plan.body_varies:
+        return "data enter after the input register has met the memory"
+    if outer > 16 or inner > 16:
+        return "the input register or the memory has more than 4 qubits"
     features = len(encoder_span(plan.circuit))
     outputs = sum(observable.outputs for observable in plan.observables)
     entries = features * inner**2 * (inner**2 + outputs)
+    if entries > _MAX_ENTRIES:
+        return f"its matrix would have {entries} entries and leave the cache"
     blocks = 4 * (outer**2 * inner**2 + 2 * outer * inner**3)
-    return entries <= _MAX_ENTRIES and entries <= _MAX_RELATIVE_FLOPS * blocks
+    if entries > _MAX_RELATIVE_FLOPS * blocks:
+        return f"it would need {entries} products per step, {entries / blocks:.1f} times the blocks"
+    return None
 
 
 @lru_cache(maxsize=256)

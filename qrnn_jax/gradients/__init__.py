@@ -1,6 +1,7 @@
 """How f(weights, data) -> expectations is differentiated: one rule per file."""
 
 from qrnn_jax.gradients.adjoint import Adjoint as Adjoint
+from qrnn_jax.gradients.automatic import Automatic as Automatic
 from qrnn_jax.gradients.backprop import Backprop as Backprop
 from qrnn_jax.gradients.base import AbstractExpectations as AbstractExpectations
 from qrnn_jax.gradients.base import AbstractGradient as AbstractGradient

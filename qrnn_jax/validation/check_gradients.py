@@ -109,6 +109,8 @@ def _exact_engine(circuit: qj.Circuit) -> qj.AbstractExactEngine:
 def public_rules() -> tuple[qj.AbstractGradient, ...]:
     """One instance, with default settings, of every gradient rule that the library exports.
 
+    Not `Automatic`, which is one of the others.
+
     Example:
         >>> import qrnn_jax as qj
         >>> from qrnn_jax.validation.check_gradients import public_rules
@@ -119,7 +121,9 @@ def public_rules() -> tuple[qj.AbstractGradient, ...]:
     return tuple(
         item()
         for item in found
-        if issubclass(item, qj.AbstractGradient) and not inspect.isabstract(item)
+        if issubclass(item, qj.AbstractGradient)
+        and not inspect.isabstract(item)
+        and item is not qj.Automatic
     )
 
 

@@ -11,6 +11,7 @@ from jax import Array, lax
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
+from qrnn_jax.engines.layered import LayeredLoop, layered_refusal
 from qrnn_jax.engines.native import NativeLoop, native_refusal
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.gradients.base import (
@@ -20,7 +21,7 @@ from qrnn_jax.gradients.base import (
     Start,
 )
 
-KERNELS = ("native", "reference")
+KERNELS = ("native", "layers", "reference")
 
 
 @final
@@ -67,24 +68,40 @@ class Adjoint(AbstractSimulatorGradient):
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        reason = None if self.kernel == "reference" else native_refusal(expectations.plan)
-        if self.kernel == "native" and reason:
-            raise ValueError(
-                f"Argument `kernel` must be possible here, but is 'native': {reason}; try "
-                '`kernel="reference"`.'
-            )
-        native = self.kernel != "reference" and reason is None
-        return partial(_native if native else _adjoint, expectations)
+        plan, reasons = expectations.plan, {}
+        for kernel in KERNELS if self.kernel is None else (self.kernel,):
+            reasons[kernel] = _REFUSALS[kernel](plan)
+            if reasons[kernel] is None:
+                return partial(_RUNS[kernel], expectations)
+        raise ValueError(
+            f"Argument `kernel` must be possible here, but is {self.kernel!r}: "
+            f'{reasons[self.kernel]}; try `kernel="reference"`.'
+        )
 
 
 def _native(
     expectations: AbstractExpectations, weights: Array, data: Array, start: Start
 ) -> tuple[Array, Any]:
     """Matrices are made in JAX, once for all steps and for every step; the loop is compiled."""
+    return _by(NativeLoop, expectations, weights, data, start)
+
+
+def _layers(
+    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
+) -> tuple[Array, Any]:
+    return _by(LayeredLoop, expectations, weights, data, start)
+
+
+def _by(
+    loop: type[NativeLoop] | type[LayeredLoop],
+    expectations: AbstractExpectations,
+    weights: Array,
+    data: Array,
+    start: Start,
+) -> tuple[Array, Any]:
     circuit, plan = expectations.circuit, expectations.plan
     assert isinstance(plan, StateVectorPlan)
-    loop = NativeLoop(plan)
-    return loop(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
+    return loop(plan)(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
 
 
 def _adjoint(
@@ -146,3 +163,6 @@ def _backward(
 
 
 _loop.defvjp(_forward, _backward)
+
+_REFUSALS = {"native": native_refusal, "layers": layered_refusal, "reference": lambda plan: None}
+_RUNS = {"native": _native, "layers": _layers, "reference": _adjoint}

@@ -6,7 +6,7 @@ stored, and no layer is done twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, final
 
 import jax
@@ -22,8 +22,9 @@ from qrnn_jax.engines.stages import AbstractStage, Pair, stage
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 Bound = tuple[tuple[AbstractStage, Any], ...]
+Backwards = tuple[tuple[AbstractStage, Any, Any], ...]
 
-_WINDOW_WIRES = 4  # larger matrices take more time, and drift further in float32
+_WINDOW_WIRES = 3  # as fast as 4, and the rounding of 4 drifts ten times further in float32
 
 
 def layered_refusal(plan: AbstractPlan) -> str | None:
@@ -92,7 +93,8 @@ class LayeredProgram(AbstractProgram):
         """All that depends on weights alone."""
         every = self._stages[0] + self._stages[1]
         matrices = block_matrices([block for one in every for block in one.blocks], row)
-        found, used = [], 0
+        found: list[Array] = []
+        used = 0
         for one in every:
             count = len(one.blocks)
             found += one.numbers(matrices[used : used + count])
@@ -101,7 +103,7 @@ class LayeredProgram(AbstractProgram):
 
     def forward(self, *arrays: Array) -> tuple[Array, Array]:
         *numbers, moving, start = arrays
-        before, after = self._bound(self._opened(numbers))
+        before, after = self._bound(self._opened(numbers, start.shape[-1]))
 
         def step(x: Array, row: Array) -> tuple[Array, Array]:
             x = _applied(before, row, x)
@@ -110,33 +112,37 @@ class LayeredProgram(AbstractProgram):
         last, reads = lax.scan(step, start, moving)
         return reads, last
 
-    def backward(self, *arrays: Array) -> tuple[Array, ...]:
+    def backward(self, *arrays: Array, moves: bool) -> tuple[Array, ...]:
         *numbers, moving, last, reads_slope, last_slope = arrays
-        opened, close = jax.vjp(self._opened, numbers)
-        before, after = self._bound(opened)
+        opened, close = jax.vjp(partial(self._opened, batch=last.shape[-1]), numbers)
+        halves = self._bound(opened)
+        before, after = (tuple((one, r, one.reverse(r)) for one, r in half) for half in halves)
 
-        def back(carry: tuple[Pair, Any], inputs: Pair) -> tuple[tuple[Pair, Any], Array]:
+        def back(carry: tuple[Pair, Any], inputs: Pair) -> tuple[tuple[Pair, Any], Array | None]:
             pair, (early, late) = carry
             row, reads = inputs
-            pair, late, slope = _undone(after, row, pair, late, jnp.zeros_like(row))
+            none = jnp.zeros_like(row) if moves else None
+            pair, late, slope = _undone(after, row, pair, late, none)
             here = jax.vjp(self._reads, pair[0])[1](reads)[0]
             pair, early, slope = _undone(before, row, (pair[0], pair[1] + here), early, slope)
             return (pair, (early, late)), slope
 
-        first = tuple(_zeros(half, moving[0], last) for half in (before, after))
+        first = tuple(_zeros(half, moving[0], last) for half in halves)
         carry = ((last, last_slope), first)
         ((_, slope), totals), rows = lax.scan(back, carry, (moving, reads_slope), reverse=True)
         slopes = tuple(
             tuple(one.close(ready, total) for (one, ready), total in zip(half, sums))
-            for half, sums in zip((before, after), totals)
+            for half, sums in zip(halves, totals)
         )
-        return (*close(slopes)[0], rows, slope)
+        return (*close(slopes)[0], rows if moves else jnp.zeros_like(moving), slope)
 
-    def _opened(self, numbers: Sequence[Array]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def _opened(
+        self, numbers: Sequence[Array], batch: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """What the stages before and after the read-out make from their numbers."""
         rest = iter(numbers)
         before, after = (
-            tuple(one.open(tuple(next(rest) for _ in one.blocks)) for one in half)
+            tuple(one.open(tuple(next(rest) for _ in one.blocks), batch) for one in half)
             for half in self._stages
         )
         return before, after
@@ -175,16 +181,16 @@ def _applied(bound: Bound, row: Array, x: Array) -> Array:
 
 
 def _undone(
-    bound: Bound, row: Array, pair: Pair, totals: tuple[Any, ...], slope: Array
-) -> tuple[Pair, tuple[Any, ...], Array]:
-    """The pair before some stages; what they add to their totals, and to the slope of the row."""
+    bound: Backwards, row: Array, pair: Pair, totals: tuple[Any, ...], slope: Array | None
+) -> tuple[Pair, tuple[Any, ...], Array | None]:
+    """The pair before some stages, with what they add to their totals and to the row's slope."""
     found = []
-    for (one, ready), total in zip(reversed(bound), reversed(totals)):
+    for (one, ready, back), total in zip(reversed(bound), reversed(totals)):
         after = pair
-        pair = one.undo(ready, row, pair[0]), one.undo(ready, row, pair[1])
+        pair = one.undo(back, row, pair[0]), one.undo(back, row, pair[1])
         found.append(jax.tree.map(jnp.add, total, one.total(ready, row, pair, after)))
-        more = one.row_slope(row, pair, after)
-        slope = slope if more is None else slope + more
+        if slope is not None:
+            slope = slope + one.row_slope(row, pair, after)
     return pair, tuple(reversed(found)), slope
 
 

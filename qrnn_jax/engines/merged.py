@@ -35,12 +35,13 @@ class AbstractProgram(abc.ABC):
         """
 
     @abc.abstractmethod
-    def backward(self, *arrays: Array) -> tuple[Array, ...]:
+    def backward(self, *arrays: Array, moves: bool) -> tuple[Array, ...]:
         """The slopes of all arguments of `forward`, of what is shared summed over B.
 
         Arguments:
             arrays: those of `forward`, with the last state in place of the first; then the slopes
                 of both results.
+            moves: whether the slope of what each step brings is asked for; else it may be 0.
         """
 
 
@@ -106,7 +107,8 @@ def _transposed(slopes: Any, *arrays: Any, program: AbstractProgram, depth: int)
     half = len(arrays) // 2
     kept, dots = arrays[:half], arrays[half:]
     given = map(ad.instantiate_zeros, slopes)
-    found = _nested(program.backward, depth)(*kept, *given)
+    moves = ad.is_undefined_primal(dots[-2])
+    found = _nested(partial(program.backward, moves=moves), depth)(*kept, *given)
     asked = [s if ad.is_undefined_primal(dot) else None for s, dot in zip(found, dots)]
     return [None] * half + asked
 

@@ -39,21 +39,25 @@ class AbstractStage(abc.ABC):
         """The matrices of `blocks` as real arrays."""
         return tuple(jnp.stack([matrix.real, matrix.imag]) for matrix in matrices)
 
-    def open(self, numbers: tuple[Array, ...]) -> Any:
-        """What the loop uses, made before it from the numbers."""
+    def open(self, numbers: tuple[Array, ...], batch: int) -> Any:
+        """What the loop uses, made before it from the numbers; `batch` is B."""
         return numbers
 
     def tables(self) -> Any:
         """What the loop uses of a stage without numbers."""
         return None
 
+    def reverse(self, ready: Any) -> Any:
+        """What the way back uses, made before it: then no matrix is transposed on the way."""
+        return ready
+
     @abc.abstractmethod
     def apply(self, ready: Any, row: Array, x: Array) -> Array:
         """The amplitudes after the layer; `row` (V, B) holds the angles that move."""
 
-    @abc.abstractmethod
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
-        """The amplitudes before the layer."""
+    def undo(self, back: Any, row: Array, x: Array) -> Array:
+        """The amplitudes before the layer; `back` is what `reverse` made."""
+        return self.apply(back, row, x)
 
     def total(self, ready: Any, row: Array, before: Pair, after: Pair) -> Any:
         """What one step adds to the slope of `ready`."""
@@ -63,17 +67,18 @@ class AbstractStage(abc.ABC):
         """The slope of `ready` from the sum of all steps."""
         return total
 
-    def row_slope(self, row: Array, before: Pair, after: Pair) -> Array | None:
-        """The slope of `row` in one step; None for 0."""
-        return None
+    def row_slope(self, row: Array, before: Pair, after: Pair) -> Array:
+        """The slope of `row` in one step."""
+        return jnp.zeros_like(row)
 
 
 @final
 @dataclass(frozen=True)
 class Window(AbstractStage):
-    """A real matrix on the wires first .. first + size - 1."""
+    """A real matrix on neighbouring wires."""
 
     layer: Layer
+    count: int
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -82,39 +87,47 @@ class Window(AbstractStage):
     def numbers(self, matrices: Sequence[Array]) -> tuple[Array, ...]:
         return (matrices[0].real,)
 
+    def open(self, numbers: tuple[Array, ...], batch: int) -> Any:
+        rows, size, columns = self._cut(batch)
+        if self._from_right(batch):
+            return (jnp.kron(numbers[0], jnp.eye(columns, dtype=numbers[0].dtype)),)
+        return (jnp.broadcast_to(numbers[0], (rows, size, size)),)
+
     def apply(self, ready: Any, row: Array, x: Array) -> Array:
         return self._product(ready[0], x)
 
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
-        return self._product(ready[0].T, x)
+    def reverse(self, ready: Any) -> Any:
+        return (jnp.swapaxes(ready[0], -1, -2),)
 
     def total(self, ready: Any, row: Array, before: Pair, after: Pair) -> Any:
-        left, right = self._cut(after[1]), self._cut(before[0])
-        rows, size, columns = left.shape
-        if self._from_right(left):
-            flat = (rows, size * columns)
-            product = jnp.matmul(left.reshape(flat).T, right.reshape(flat))
-            return (jnp.einsum("icjc->ij", product.reshape(size, columns, size, columns)),)
-        return (jnp.matmul(left, right.transpose(0, 2, 1)).sum(axis=0),)
+        cut = self._cut(before[0].shape[-1])
+        if self._from_right(before[0].shape[-1]):
+            return (jnp.matmul(after[1].reshape(cut[0], -1).T, before[0].reshape(cut[0], -1)),)
+        return (_matmul(after[1].reshape(cut), before[0].reshape(cut), 2),)
 
-    def _cut(self, x: Array) -> Array:
-        """(wires in front, window, all behind)."""
-        return x.reshape(2 ** self.layer.room[0], 2 ** len(self.layer.room), -1)
+    def _cut(self, batch: int) -> tuple[int, int, int]:
+        """The amplitudes as (wires in front, window, all behind)."""
+        first, last = self.layer.room[0], self.layer.room[-1]
+        behind = 2 ** (self.count - 1 - last)
+        return 2**first, 2 ** len(self.layer.room), behind * 2 * batch
 
-    def _from_right(self, cut: Array) -> bool:
+    def _from_right(self, batch: int) -> bool:
         """Whether many small products are better one product of rows."""
-        rows, size, columns = cut.shape
+        rows, size, columns = self._cut(batch)
         return rows > 1 and columns < size and size * columns <= _COLUMNS
 
     def _product(self, matrix: Array, x: Array) -> Array:
-        cut = self._cut(x)
-        rows, size, columns = cut.shape
-        if self._from_right(cut):
-            wide = jnp.kron(matrix, jnp.eye(columns, dtype=x.dtype))
-            return jnp.matmul(cut.reshape(rows, -1), wide.T).reshape(x.shape)
-        if rows == 1:
-            return jnp.matmul(matrix, cut[0]).reshape(x.shape)
-        return jnp.matmul(jnp.broadcast_to(matrix, (rows, size, size)), cut).reshape(x.shape)
+        cut = self._cut(x.shape[-1])
+        if self._from_right(x.shape[-1]):
+            return jnp.matmul(x.reshape(cut[0], -1), matrix.T).reshape(x.shape)
+        return _matmul(matrix, x.reshape(cut), 1).reshape(x.shape)
+
+
+def _matmul(left: Array, right: Array, axis: int) -> Array:
+    """Products (rows, ., .), summed over the last axis of the left and this one of the right."""
+    if len(left) == 1:  # a batch of one would be moved
+        return lax.dot_general(left[0], right[0], (((1,), (axis - 1,)), ((), ())))[None]
+    return lax.dot_general(left, right, (((2,), (axis,)), ((0,), (0,))))
 
 
 @final
@@ -137,7 +150,7 @@ class Phases(AbstractStage):
                 found.append(Block(member.wires, (member,), False, Kind.DIAGONAL))
         return tuple(found)
 
-    def open(self, numbers: tuple[Array, ...]) -> Any:
+    def open(self, numbers: tuple[Array, ...], batch: int) -> Any:
         kind = jnp.result_type(numbers[0].dtype, jnp.complex64)
         phases = jnp.ones(2**self.count, kind)
         for block, (real, imag) in zip(self.blocks, numbers):
@@ -145,10 +158,11 @@ class Phases(AbstractStage):
         return phases.real[:, None], phases.imag[:, None]
 
     def apply(self, ready: Any, row: Array, x: Array) -> Array:
-        return _turned(*ready, x)
+        c, s = ready
+        return jnp.stack([c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]], axis=1)
 
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
-        return _turned(ready[0], -ready[1], x)
+    def reverse(self, ready: Any) -> Any:
+        return ready[0], -ready[1]
 
     def total(self, ready: Any, row: Array, before: Pair, after: Pair) -> Any:
         psi, slope = after
@@ -157,10 +171,6 @@ class Phases(AbstractStage):
     def close(self, ready: Any, total: Any) -> Any:
         angle = total.sum(axis=-1, keepdims=True)
         return -ready[1] * angle, ready[0] * angle
-
-
-def _turned(c: Array, s: Array, x: Array) -> Array:
-    return jnp.stack([c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]], axis=1)
 
 
 @final
@@ -172,14 +182,13 @@ class Permutation(AbstractStage):
     count: int
 
     def tables(self) -> Any:
-        members = self.layer.members
-        return self._index(members[::-1]), self._index(members)
+        return self._index(self.layer.members[::-1])
+
+    def reverse(self, ready: Any) -> Any:
+        return self._index(self.layer.members)
 
     def apply(self, ready: Any, row: Array, x: Array) -> Array:
-        return _picked(x, ready[0])
-
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
-        return _picked(x, ready[1])
+        return x.at[ready].get(mode="promise_in_bounds", unique_indices=True)
 
     def _index(self, members: Sequence[Placed]) -> Array:
         low = self.count // 2
@@ -203,10 +212,6 @@ class Permutation(AbstractStage):
         return index.astype(np.uint32)
 
 
-def _picked(x: Array, index: Array) -> Array:
-    return x.at[index].get(mode="promise_in_bounds", unique_indices=True)
-
-
 @final
 @dataclass(frozen=True)
 class Dense(AbstractStage):
@@ -223,9 +228,9 @@ class Dense(AbstractStage):
         real, imag = ready[0]
         return self._product(lax.complex(real, imag), x)
 
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
+    def reverse(self, ready: Any) -> Any:
         real, imag = ready[0]
-        return self._product(lax.complex(real.T, -imag.T), x)
+        return (jnp.stack([real.T, -imag.T]),)
 
     def total(self, ready: Any, row: Array, before: Pair, after: Pair) -> Any:
         return jax.vjp(lambda ready: self.apply(ready, row, before[0]), ready)[1](after[1])[0]
@@ -248,10 +253,10 @@ class Moving(AbstractStage):
     def apply(self, ready: Any, row: Array, x: Array) -> Array:
         return self._product(self._matrix(row), x)
 
-    def undo(self, ready: Any, row: Array, x: Array) -> Array:
+    def undo(self, back: Any, row: Array, x: Array) -> Array:
         return self._product(jnp.swapaxes(self._matrix(row), 0, 1).conj(), x)
 
-    def row_slope(self, row: Array, before: Pair, after: Pair) -> Array | None:
+    def row_slope(self, row: Array, before: Pair, after: Pair) -> Array:
         return jax.vjp(lambda row: self.apply((), row, before[0]), row)[1](after[1])[0]
 
     def _matrix(self, row: Array) -> Array:
@@ -302,9 +307,10 @@ def _kron(first: Array, second: Array) -> Array:
 def stage(layer: Layer, count: int, moving: Sequence[int]) -> AbstractStage:
     """A layer ready to act on `count` wires; `moving` are the tape columns of the rows."""
     if layer.form is Form.REAL:
-        return Window(layer)
+        return Window(layer, count)
     if layer.form is Form.MOVING:
         columns = [tuple(map(moving.index, member.columns)) for member in layer.members]
         return Moving(layer, count, tuple(columns))
-    kinds = {Form.PHASES: Phases, Form.PERMUTATION: Permutation, Form.DENSE: Dense}
-    return kinds[layer.form](layer, count)
+    if layer.form is Form.PHASES:
+        return Phases(layer, count)
+    return (Permutation if layer.form is Form.PERMUTATION else Dense)(layer, count)

@@ -68,40 +68,36 @@ class Adjoint(AbstractSimulatorGradient):
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        plan, reasons = expectations.plan, {}
-        for kernel in KERNELS if self.kernel is None else (self.kernel,):
-            reasons[kernel] = _REFUSALS[kernel](plan)
-            if reasons[kernel] is None:
-                return partial(_RUNS[kernel], expectations)
-        raise ValueError(
-            f"Argument `kernel` must be possible here, but is {self.kernel!r}: "
-            f'{reasons[self.kernel]}; try `kernel="reference"`.'
-        )
+        plan, reason = expectations.plan, None
+        if self.kernel in (None, "native"):
+            reason = native_refusal(plan)
+            if reason is None:
+                return partial(_by_loop, NativeLoop, expectations)
+        if self.kernel in (None, "layers"):
+            reason = layered_refusal(plan)
+            if reason is None:
+                return partial(_by_loop, LayeredLoop, expectations)
+        if self.kernel in ("native", "layers"):
+            raise ValueError(
+                f"Argument `kernel` must be possible here, but is {self.kernel!r}: {reason}; try "
+                '`kernel="reference"`.'
+            )
+        return partial(_adjoint, expectations)
 
 
-def _native(
-    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
-) -> tuple[Array, Any]:
-    """Matrices are made in JAX, once for all steps and for every step; the loop is compiled."""
-    return _by(NativeLoop, expectations, weights, data, start)
-
-
-def _layers(
-    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
-) -> tuple[Array, Any]:
-    return _by(LayeredLoop, expectations, weights, data, start)
-
-
-def _by(
+def _by_loop(
     loop: type[NativeLoop] | type[LayeredLoop],
     expectations: AbstractExpectations,
     weights: Array,
     data: Array,
     start: Start,
 ) -> tuple[Array, Any]:
+    """Numbers are made in plain JAX, once for all steps; the loop has its own reverse mode."""
     circuit, plan = expectations.circuit, expectations.plan
     assert isinstance(plan, StateVectorPlan)
-    return loop(plan)(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
+    moved_by_weights = any(slot.weights for slot in circuit.parameters if slot.data)
+    held = weights if moved_by_weights else lax.stop_gradient(weights)
+    return loop(plan)(weight_row(circuit, weights), spread(circuit, held, data), start.state)
 
 
 def _adjoint(
@@ -163,6 +159,3 @@ def _backward(
 
 
 _loop.defvjp(_forward, _backward)
-
-_REFUSALS = {"native": native_refusal, "layers": layered_refusal, "reference": lambda plan: None}
-_RUNS = {"native": _native, "layers": _layers, "reference": _adjoint}

@@ -18,6 +18,7 @@ from qrnn_jax.engines import (
     StateVector,
     Trajectories,
 )
+from qrnn_jax.engines.layered import layered_refusal
 from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.engines.real_vector import prefers_real
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
@@ -98,12 +99,14 @@ def expectations_for(
 
 @lru_cache(maxsize=256)
 def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
-    """Native code undoes its steps. Else store what stays in the cache; else the state before each
-    step; else some of them."""
+    """Native code undoes its steps. Else store what stays in the cache; else undo layers on a CPU;
+    else keep the state before each step; else some of them."""
     if native_refusal(plan) is None:
         return Adjoint()
     if steps * plan.stored_bytes() <= _STORE_LIMIT:
         return Backprop()
+    if jax.default_backend() == "cpu" and layered_refusal(plan) is None:
+        return Adjoint(kernel="layers")
     state = jax.eval_shape(lambda: plan.open(plan.init()))
     held = steps * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     return Checkpointed(every=1 if held <= _STATE_LIMIT else None)

@@ -7,6 +7,7 @@ stored, and no layer is done twice.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import islice
 from typing import Any, final
 
 import jax
@@ -142,7 +143,7 @@ class LayeredProgram(AbstractProgram):
         """What the stages before and after the read-out make from their numbers."""
         rest = iter(numbers)
         before, after = (
-            tuple(one.open(tuple(next(rest) for _ in one.blocks), batch) for one in half)
+            tuple(one.open(tuple(islice(rest, one.parts)), batch) for one in half)
             for half in self._stages
         )
         return before, after

@@ -8,6 +8,7 @@ back states and slopes; only what its own numbers contribute to a slope differs 
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, final
 
 import jax
@@ -35,8 +36,13 @@ class AbstractStage(abc.ABC):
         """What its numbers are made from, once per call."""
         return ()
 
+    @property
+    def parts(self) -> int:
+        """How many arrays `numbers` returns."""
+        return len(self.blocks)
+
     def numbers(self, matrices: Sequence[Array]) -> tuple[Array, ...]:
-        """The matrices of `blocks` as real arrays."""
+        """Real arrays, from the matrices of `blocks`."""
         return tuple(jnp.stack([matrix.real, matrix.imag]) for matrix in matrices)
 
     def open(self, numbers: tuple[Array, ...], batch: int) -> Any:
@@ -82,10 +88,22 @@ class Window(AbstractStage):
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        return (Block(self.layer.room, self.layer.members, False, Kind.DENSE),)
+        """One per wire where no gate couples them, else one for all."""
+        members = self.layer.members
+        if any(len(member.wires) > 1 for member in members):
+            return (Block(self.layer.room, members, False, Kind.DENSE),)
+        wires = sorted(self.layer.wires)
+        by_wire = [tuple(m for m in members if m.wires == (wire,)) for wire in wires]
+        return tuple(Block((w,), found, False, Kind.DENSE) for w, found in zip(wires, by_wire))
+
+    parts = 1
 
     def numbers(self, matrices: Sequence[Array]) -> tuple[Array, ...]:
-        return (matrices[0].real,)
+        found = {block.wires: matrix.real for block, matrix in zip(self.blocks, matrices)}
+        if self.layer.room in found:
+            return (found[self.layer.room],)
+        one = jnp.eye(2, dtype=matrices[0].real.dtype)
+        return (reduce(jnp.kron, (found.get((wire,), one) for wire in self.layer.room)),)
 
     def open(self, numbers: tuple[Array, ...], batch: int) -> Any:
         rows, size, columns = self._cut(batch)

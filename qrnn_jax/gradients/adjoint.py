@@ -39,11 +39,13 @@ class Adjoint(AbstractSimulatorGradient):
 
     Arguments:
         kernel: "native" runs the whole loop of a pure state in compiled C++, on the CPU: gates on
-            one or two wires, Pauli sums and probabilities. "reference" is JAX. None takes native
-            code where there is any, and warns once where it cannot be built.
+            one or two wires, Pauli sums and probabilities. "layers" runs pure states in JAX as real
+            matrices, phases and reorderings of the amplitudes, a whole batch at once. "reference"
+            undoes any plan step by step. None takes the first of these that is possible, and warns
+            once where native code cannot be built.
 
     Raises:
-        ValueError: an unknown kernel; native code asked for where there is none.
+        ValueError: an unknown kernel, or one asked for where it is not possible.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj

@@ -70,18 +70,33 @@ def _shapes(*arrays: Any, program: AbstractProgram, depth: int) -> list[ShapedAr
 
 
 def _batched(
-    arrays: tuple[Array, ...], axes: tuple[int | None, ...], *, program: Any, depth: int
+    primitive: Primitive,
+    halves: int,
+    arrays: tuple[Array, ...],
+    axes: tuple[int | None, ...],
+    *,
+    program: AbstractProgram,
+    depth: int,
 ) -> tuple[list[Array], list[int]]:
     """Shared arrays that are shared here too: one larger batch. Else a batch of loops."""
     size = next(a.shape[axis] for a, axis in zip(arrays, axes) if axis is not None)
-    if any(axis is not None for axis in axes[:-2]):
+    count = len(arrays) // halves
+    shared = [index % count < count - 2 for index in range(len(arrays))]
+    bind = partial(primitive.bind, program=program)
+    if any(axis is not None for axis, both in zip(axes, shared) if both):
         wide = [_at(array, axis, 0, size) for array, axis in zip(arrays, axes)]
-        return _loop.bind(*wide, program=program, depth=depth + 1), [0, 0]
-    ends = [_at(array, axis, -1, size) for array, axis in zip(arrays[-2:], axes[-2:])]
-    joined = [array.reshape(*array.shape[:-2], -1) for array in ends]
-    found = _loop.bind(*arrays[:-2], *joined, program=program, depth=depth)
-    split = [array.reshape(*array.shape[:-1], -1, size) for array in found]
-    return split, [array.ndim - 1 for array in split]
+        return bind(*wide, depth=depth + 1), [0, 0]
+    joined = [
+        array if both else _joined(_at(array, axis, -1, size))
+        for array, axis, both in zip(arrays, axes, shared)
+    ]
+    found = [array.reshape(*array.shape[:-1], -1, size) for array in bind(*joined, depth=depth)]
+    return found, [array.ndim - 1 for array in found]
+
+
+def _joined(array: Array) -> Array:
+    """The last two axes as one."""
+    return array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
 
 
 def _at(array: Array, axis: int | None, place: int, size: int) -> Array:
@@ -129,10 +144,11 @@ _loop.multiple_results = _slope.multiple_results = True
 _loop.def_impl(_forward)
 _loop.def_abstract_eval(_shapes)
 mlir.register_lowering(_loop, mlir.lower_fun(_forward, multiple_results=True))
-batching.primitive_batchers[_loop] = _batched
+batching.primitive_batchers[_loop] = partial(_batched, _loop, 1)
 ad.primitive_jvps[_loop] = _tangents
 _slope.def_impl(_refuse)
 _slope.def_abstract_eval(_slope_shapes)
 mlir.register_lowering(_slope, _refuse)
+batching.primitive_batchers[_slope] = partial(_batched, _slope, 2)
 ad.primitive_jvps[_slope] = _refuse
 ad.primitive_transposes[_slope] = _transposed

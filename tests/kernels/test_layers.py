@@ -9,7 +9,7 @@ import qrnn_jax as qj
 from qrnn_jax.engines.density_matrix import DensityMatrix
 from qrnn_jax.engines.layered import layered_refusal
 from qrnn_jax.engines.stages import Window
-from qrnn_jax.setup import plan_for
+from qrnn_jax.setup import _fastest, plan_for
 from tests.helpers import quick_jit
 from tests.kernels.test_native_pure import everywhere, numbers, value_and_gradients, worst
 
@@ -184,3 +184,10 @@ def test_mixed_states_are_refused() -> None:
     assert "pure states" in layered_refusal(plan_for(cell, DensityMatrix()))
     with pytest.raises(ValueError, match=r"`kernel` must be possible here.*'layers'.*pure states"):
         qj.run(cell, jnp.zeros(0), jnp.zeros((2, 0)), gradient=LAYERS)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="measured on a CPU only")
+def test_the_automatic_rule_without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qrnn_jax.setup.native_refusal", lambda plan: "none here")
+    plan = plan_for(wide(4), None)
+    assert [_fastest.__wrapped__(plan, steps) for steps in (5, 10**5)] == [qj.Backprop(), LAYERS]

@@ -20,6 +20,7 @@ PLAIN = "plain JAX, gate by gate"
 OURS = "ours"
 BACKPROP = "ours, Backprop"
 CHECKPOINTED = "ours, Checkpointed"
+LAYERED = "ours, Adjoint by layers, pure JAX"
 SHARED = "ours, ParameterShift, one sweep"
 REPLAY = "ours, ParameterShift, every circuit"
 _PLANS: dict[str, type[KrausPlan] | type[DensePlan]] = {
@@ -69,6 +70,7 @@ def programs(workload: Workload) -> dict[str, Loss]:
         for name, kind in _PLANS.items():
             losses[name] = library_loss(workload, engine=Forced(kind))
     else:
+        losses[LAYERED] = library_loss(workload, gradient=qj.Adjoint(kernel="layers"))
         losses[BACKPROP] = library_loss(workload, gradient=qj.Backprop())
     return losses
 

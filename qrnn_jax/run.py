@@ -78,9 +78,10 @@ def run(
         engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`;
             `Gaussian` on modes.
         gradient: how to differentiate; None chooses `Adjoint` where pure states run in native code
-            (reverse mode only), else `Backprop`, or `Checkpointed` where storing every step would
-            take more than 1 MiB; under shots `ParameterShift`. `Automatic(memory=...)` chooses
-            within a limit; `explain` shows the choice.
+            (reverse mode only), else `Backprop`; where storing every step would take more than
+            1 MiB, `Adjoint` for pure states on a CPU, else `Checkpointed`; under shots
+            `ParameterShift`. `Automatic(memory=...)` chooses within a limit; `explain` shows the
+            choice.
         shots: repetitions of every circuit, as on a device; None for exact expectation values. All
             T outputs of one group of observables come from the same repetitions.
         prefixes: draw output t from circuits of its own, of 1..t steps each: T times the circuits,

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, groupby
 
-import numpy as np
-
-from qrnn_jax.circuit import CNOT, RX, RY, Unitary
+from qrnn_jax.circuit import CNOT
 from qrnn_jax.circuit.lower import Block, Kind, Placed
+from qrnn_jax.circuit.spelling import spelt
 
 
 def passes(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
@@ -49,7 +48,7 @@ def _parts(block: Block) -> list[Block]:
         return [block]
     runs = [
         Block(block.wires, tuple(run), block.varies and kind is Kind.DENSE, kind)
-        for kind, run in groupby(chain.from_iterable(map(_spelt, block.members)), _kind)
+        for kind, run in groupby(chain.from_iterable(map(spelt, block.members)), _kind)
     ]
     turns = [run for run in runs if run.kind is Kind.DENSE]
     if len(turns) > 1 or not all(map(is_real_turn, turns)):
@@ -57,16 +56,6 @@ def _parts(block: Block) -> list[Block]:
     if not turns:
         return [replace(run, varies=block.varies) for run in runs]
     return runs
-
-
-def _spelt(item: Placed) -> tuple[Placed, ...]:
-    """RX(a) = S^dagger RY(a) S, S acting first: a real turn between phases."""
-    if not isinstance(item.operation, RX):
-        return (item,)
-    (wire,) = item.wires
-    turn = replace(item, operation=RY(wire, item.operation.angle))
-    phases = [replace(item, operation=Unitary(wire, np.diag([1, i]))) for i in (1j, -1j)]
-    return phases[0], turn, phases[1]
 
 
 def _kind(item: Placed) -> Kind:

@@ -11,6 +11,7 @@ from jax import Array, lax
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
+from qrnn_jax.engines.layered import LayeredLoop, layered_refusal
 from qrnn_jax.engines.native import NativeLoop, native_refusal
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.gradients.base import (
@@ -20,7 +21,7 @@ from qrnn_jax.gradients.base import (
     Start,
 )
 
-KERNELS = ("native", "reference")
+KERNELS = ("native", "layers", "reference")
 
 
 @final
@@ -38,11 +39,13 @@ class Adjoint(AbstractSimulatorGradient):
 
     Arguments:
         kernel: "native" runs the whole loop of a pure state in compiled C++, on the CPU: gates on
-            one or two wires, Pauli sums and probabilities. "reference" is JAX. None takes native
-            code where there is any, and warns once where it cannot be built.
+            one or two wires, Pauli sums and probabilities. "layers" runs pure states in JAX as real
+            matrices, phases and reorderings of the amplitudes, a whole batch at once. "reference"
+            undoes any plan step by step. None takes the first of these that is possible, and warns
+            once where native code cannot be built.
 
     Raises:
-        ValueError: an unknown kernel; native code asked for where there is none.
+        ValueError: an unknown kernel, or one asked for where it is not possible.
 
     Example:
         >>> import jax, jax.numpy as jnp, qrnn_jax as qj
@@ -67,25 +70,36 @@ class Adjoint(AbstractSimulatorGradient):
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        reason = None if self.kernel == "reference" else native_refusal(expectations.plan)
-        if self.kernel == "native" and reason:
+        plan, reason = expectations.plan, None
+        if self.kernel in (None, "native"):
+            reason = native_refusal(plan)
+            if reason is None:
+                return partial(_by_loop, NativeLoop, expectations)
+        if self.kernel in (None, "layers"):
+            reason = layered_refusal(plan)
+            if reason is None:
+                return partial(_by_loop, LayeredLoop, expectations)
+        if self.kernel in ("native", "layers"):
             raise ValueError(
-                f"Argument `kernel` must be possible here, but is 'native': {reason}; try "
+                f"Argument `kernel` must be possible here, but is {self.kernel!r}: {reason}; try "
                 '`kernel="reference"`.'
             )
-        native = self.kernel != "reference" and reason is None
-        return partial(_native if native else _adjoint, expectations)
+        return partial(_adjoint, expectations)
 
 
-def _native(
-    expectations: AbstractExpectations, weights: Array, data: Array, start: Start
+def _by_loop(
+    loop: type[NativeLoop] | type[LayeredLoop],
+    expectations: AbstractExpectations,
+    weights: Array,
+    data: Array,
+    start: Start,
 ) -> tuple[Array, Any]:
-    """Matrices are made in JAX, once for all steps and for every step; the loop is compiled."""
+    """Numbers are made in plain JAX, once for all steps; the loop has its own reverse mode."""
     circuit, plan = expectations.circuit, expectations.plan
     assert isinstance(plan, StateVectorPlan)
-    loop = NativeLoop(plan)
-    moving = spread(circuit, weights, data, loop.columns)
-    return loop(weight_row(circuit, weights), moving, start.state)
+    found = loop(plan)
+    moving = spread(circuit, weights, data, found.columns)
+    return found(weight_row(circuit, weights), moving, start.state)
 
 
 def _adjoint(

@@ -11,6 +11,7 @@ from jax import Array
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
+from qrnn_jax.engines.layered import layered_refusal
 from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.gradients.adjoint import Adjoint
 from qrnn_jax.gradients.backprop import Backprop
@@ -59,6 +60,13 @@ def _undoing(plan: AbstractPlan, steps: int) -> str | None:
     return None if plan.is_reversible else "a step of this plan cannot be undone"
 
 
+def _layers(plan: AbstractPlan, steps: int) -> str | None:
+    del steps
+    if jax.default_backend() != "cpu":
+        return "layers were measured on CPUs only"
+    return layered_refusal(plan)
+
+
 # the fastest first; measured on a CPU, see docs/performance.md
 CANDIDATES = (
     Candidate(
@@ -67,6 +75,7 @@ CANDIDATES = (
         lambda plan, steps: native_refusal(plan),
     ),
     Candidate(Backprop(), "all that the steps make stays in the cache", _storing),
+    Candidate(Adjoint(kernel="layers"), "JAX undoes a step's layers, a batch at once", _layers),
     Candidate(
         Checkpointed(every=1), "the state before each step is kept, the rest remade", _states
     ),
@@ -86,9 +95,10 @@ CANDIDATES = (
 class Automatic(AbstractGradient):
     """The fastest exact rule whose forecast of memory fits; what `gradient=None` stands for.
 
-    Equation: the first of native `Adjoint`, `Backprop`, `Checkpointed(every=1)`, `Checkpointed()`,
-    `Adjoint(kernel="reference")` that can run, is not slower than the next for this plan and T, and
-    whose forecast is at most `memory`. Under `shots`: `ParameterShift`.
+    Equation: the first of native `Adjoint`, `Backprop`, `Adjoint(kernel="layers")`,
+    `Checkpointed(every=1)`, `Checkpointed()`, `Adjoint(kernel="reference")` that can run, is not
+    slower than the next for this plan and T, and whose forecast is at most `memory`. Under `shots`:
+    `ParameterShift`.
 
     The forecast is the peak of the temporary bytes of one gradient in the weights, read off its
     traced program without compiling; it is within a fifth or so of what XLA reserves on a CPU.

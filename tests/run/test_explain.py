@@ -113,7 +113,7 @@ def test_native_code_is_counted_gate_by_gate():
     """Real turns and phases 6 per amplitude each, the CNOT 0; four passes of a gradient."""
     found = qj.explain(PURE, T=10, batch=2)
     assert found.native
-    expected = ["Unitary", "RY", "RY", "Unitary", "CNOT", "2 operations", "RY", "Unitary"]
+    expected = ["S", "RY", "RY", "Unitary", "CNOT", "2 operations", "RY", "Unitary"]
     assert [part.what for part in found.blocks] == expected  # RX is RY between phases
     assert [part.from_data for part in found.blocks] == [False, True] + 6 * [False]
     assert found.flops_per_step == 8 * (3 * 6 + 4 * 6)

@@ -1,0 +1,195 @@
+"""Loops of layers: the same numbers as `Backprop` for all wires, sizes and transforms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import qrnn_jax as qj
+from qrnn_jax.engines.density_matrix import DensityMatrix
+from qrnn_jax.engines.layered import layered_refusal
+from qrnn_jax.engines.stages import Window
+from qrnn_jax.expectations import Expectations
+from qrnn_jax.setup import plan_for
+from tests.helpers import quick_jit
+from tests.kernels.test_native_pure import everywhere, numbers, value_and_gradients, worst
+
+LAYERS = qj.Adjoint(kernel="layers")
+
+
+def wide(wires: int) -> qj.CircuitCell:
+    """Gates of every form, over several windows; read halfway."""
+    weight = iter(range(10**4))
+    operations = [qj.RY(wire, qj.Data(wire % 2)) for wire in range(2)]
+    for wire in range(wires):
+        operations += [qj.RY(wire, qj.Weight(next(weight))), qj.RZ(wire, qj.Weight(next(weight)))]
+    operations += [qj.CNOT(wire, (wire + 1) % wires) for wire in range(wires)]
+    operations += [qj.Read(), qj.RX(wires // 2, qj.Weight(next(weight))), qj.X(0), qj.H(wires - 1)]
+    operations += [qj.SWAP(0, wires - 1), qj.RZZ(0, wires - 1, qj.Weight(next(weight)))]
+    operations += [qj.RX(wires - 1, qj.Data(1)), qj.CRX(wires - 1, 0, qj.Weight(next(weight)))]
+    reads = (qj.Z(0), qj.X(1) @ qj.Y(wires - 1) + 0.5 * qj.Z(1), qj.Probabilities((2, 0)))
+    return qj.CircuitCell(qj.Circuit(wires, operations), reads)
+
+
+@pytest.mark.parametrize(("wires", "steps", "batch"), [(1, 3, 5), (2, 1, 1), (3, 2, 4)])
+def test_every_gate_on_every_wire(wires: int, steps: int, batch: int) -> None:
+    cell = everywhere(wires)
+    given = numbers(cell, steps, batch)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    assert min(np.abs(part).max() for part in expected[1]) > 1e-2
+    assert worst(value_and_gradients(cell, LAYERS)(*given), expected) < 1e-12
+
+
+@pytest.mark.parametrize(("wires", "steps", "batch"), [(4, 3, 1), (5, 2, 3), (7, 1, 2)])
+def test_several_windows(wires: int, steps: int, batch: int) -> None:
+    """Batches of 1 and of more take different products in the last window."""
+    cell = wide(wires)
+    given = numbers(cell, steps, batch)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    assert worst(value_and_gradients(cell, LAYERS)(*given), expected) < 1e-12
+
+
+def test_every_transform() -> None:
+    cell = wide(3)
+    weights, xs, mix = numbers(cell, 2, 4)
+    many = jnp.stack([weights, weights + 0.1, weights - 0.2])
+
+    def found(rule: qj.AbstractGradient) -> list:
+        def one(weights: jax.Array, x: jax.Array) -> jax.Array:
+            return jnp.sum(qj.run(cell, weights, x, gradient=rule) * mix)
+
+        def whole(weights: jax.Array) -> jax.Array:
+            return jnp.sum(jax.vmap(one, (None, 0))(weights, xs))
+
+        gradient = jax.grad(one, argnums=(0, 1))
+        per_sequence = jax.vmap(gradient, (None, 0))
+        both = jax.vmap(per_sequence, (0, None))
+        chained = jax.lax.scan(lambda w, x: (w - 0.1 * gradient(w, x)[0], one(w, x)), weights, xs)
+        summed = jax.grad(lambda many: jnp.sum(jax.vmap(whole)(many)))(many)
+        rows = jax.jacrev(lambda w: qj.run(cell, w, xs[0], gradient=rule))(weights)
+        return [gradient(weights, xs[0]), both(many, xs), chained, summed, rows]
+
+    expected = quick_jit(lambda: found(qj.Backprop()))()
+    assert worst(quick_jit(lambda: found(LAYERS))(), expected) < 1e-11
+
+
+def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
+    weights, xs = jnp.linspace(0, 1, 5)[:, None], jnp.zeros((3, 0))
+    run = jax.vmap(lambda w: qj.run(cell, w, xs, gradient=LAYERS)[:, 0])
+    expected = np.cos(np.outer(np.linspace(0, 1, 5), [1, 2, 3]))
+    np.testing.assert_allclose(run(weights), expected, atol=1e-14)
+    slopes = jax.jacrev(lambda w: qj.run(cell, w, xs, gradient=LAYERS)[:, 0])(jnp.zeros(1))
+    np.testing.assert_allclose(slopes, np.zeros((3, 1)), atol=1e-14)
+
+
+def batch_loss(cell: qj.CircuitCell, xs: jax.Array, mix: jax.Array, rule: qj.AbstractGradient):
+    return lambda w: jnp.sum(jax.vmap(lambda x: qj.run(cell, w, x, gradient=rule))(xs) * mix)
+
+
+def test_the_loop_sees_the_whole_batch_and_is_repeatable() -> None:
+    """The gradient's program has the loop over B sequences at once, and does not grow with T."""
+    cell = wide(4)
+    lengths = []
+    for steps in (3, 9):
+        weights, xs, mix = numbers(cell, steps, 6)
+        gradient = jax.grad(batch_loss(cell, xs, mix, LAYERS))
+        program = str(jax.make_jaxpr(gradient)(weights))
+        assert "qrnn_merged_loop" in program
+        assert "f64[16,2,6]" in program
+        lengths.append(program.count("\n"))
+    assert lengths[0] == lengths[1]
+    compiled = quick_jit(gradient)
+    assert len({np.asarray(compiled(weights)).tobytes() for _ in range(3)}) == 1
+
+
+def test_the_layers_are_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poison: with twice a window's contribution, its angles have twice the slope."""
+    cell = qj.CircuitCell(qj.Circuit(2, [qj.RY(w, qj.Weight(w)) for w in range(2)]), (qj.Z(1),))
+    weights, xs = jnp.array([0.3, 0.8]), jnp.zeros((2, 0))
+    exact = jax.grad(lambda w: qj.run(cell, w, xs, gradient=qj.Backprop()).sum())(weights)
+    total = Window.total
+    monkeypatch.setattr(
+        Window, "total", lambda *given: jax.tree.map(lambda part: 2 * part, total(*given))
+    )
+    found = jax.grad(lambda w: qj.run(cell, w, xs, gradient=LAYERS).sum())(weights)
+    np.testing.assert_allclose(found, 2 * exact, atol=1e-13)
+
+
+def test_memory_does_not_grow_with_the_steps() -> None:
+    cell = wide(5)
+    state = 2**5 * 16 * 3  # bytes of a batch
+
+    def temporaries(steps: int) -> int:
+        weights, xs, mix = numbers(cell, steps, 3)
+        gradient = jax.grad(batch_loss(cell, xs, mix, LAYERS))
+        found = jax.jit(gradient).lower(weights).compile().memory_analysis()
+        return int(found.temp_size_in_bytes)
+
+    assert temporaries(200) - temporaries(100) < 100 * state / 4
+
+
+def test_single_precision_over_a_long_sequence() -> None:
+    cell = wide(4)
+    weights, xs, mix = numbers(cell, 300, 2)
+    expected = value_and_gradients(cell, qj.Backprop())(weights, xs, mix)
+    with jax.enable_x64(False):
+        small = [jnp.asarray(part, jnp.float32) for part in (weights, xs, mix)]
+        value, gradients = value_and_gradients(cell, LAYERS)(*small)
+    assert gradients[0].dtype == jnp.float32
+    assert abs(value - expected[0]) < 1e-4 * abs(expected[0])
+    for found, exact in zip(gradients, expected[1]):
+        assert np.abs(found - exact).max() < 2e-4 * np.abs(exact).max()
+
+
+def test_a_sequence_may_be_cut_anywhere() -> None:
+    cell = wide(4)
+    weights, xs, _ = numbers(cell, 5, 1)
+    whole = qj.simulate(cell, weights, xs[0], gradient=LAYERS)
+    first = qj.simulate(cell, weights, xs[0, :2], gradient=LAYERS)
+    second = qj.simulate(cell, weights, xs[0, 2:], carry=first.carry, gradient=LAYERS)
+    np.testing.assert_allclose(second.outputs, whole.outputs[2:], atol=1e-13)
+    np.testing.assert_allclose(second.carry, whole.carry, atol=1e-13)
+
+
+def test_gradients_are_exact_where_angles_are_degenerate() -> None:
+    operations = [g for w in range(3) for g in (qj.RX(w, qj.Weight(w)), qj.RZ(w, qj.Weight(w)))]
+    cell = qj.CircuitCell(qj.Circuit(3, [*operations, qj.CNOT(0, 2)]), (qj.Z(0) @ qj.Y(2),))
+
+    def gradient(rule: qj.AbstractGradient, weights: jax.Array) -> jax.Array:
+        return jax.grad(lambda w: qj.run(cell, w, jnp.zeros((2, 0)), gradient=rule).sum())(weights)
+
+    for angle in (0.0, np.pi / 2, np.pi):
+        weights = jnp.full(3, angle)
+        found, expected = gradient(LAYERS, weights), gradient(qj.Backprop(), weights)
+        np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+def test_forward_mode_is_refused_and_second_order_is_two_reverse_runs() -> None:
+    operations = [qj.RX(0, qj.Weight(0)), qj.RZ(0, qj.Weight(1)), qj.RY(1, 0.4), qj.CNOT(1, 0)]
+    cell = qj.CircuitCell(qj.Circuit(2, operations), qj.Z(0) @ qj.X(1))
+    weights = jnp.array([0.3, 0.5])
+
+    def f(w: jax.Array, rule: qj.AbstractGradient) -> jax.Array:
+        return jnp.sin(qj.run(cell, w, jnp.zeros((3, 0)), gradient=rule)).sum()
+
+    for transform in (jax.jacfwd, jax.hessian):
+        with pytest.raises(TypeError, match=r"forward-mode differentiation \(jvp\).*Backprop"):
+            transform(f)(weights, LAYERS)
+    found = jax.jacrev(jax.grad(f))(weights, LAYERS)
+    np.testing.assert_allclose(found, jax.hessian(f)(weights, qj.Backprop()), atol=1e-12)
+
+
+def test_mixed_states_are_refused() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, 0.3), qj.Reset(0))), qj.Z(0))
+    assert "pure states" in layered_refusal(plan_for(cell, DensityMatrix()))
+    with pytest.raises(ValueError, match=r"`kernel` must be possible here.*'layers'.*pure states"):
+        qj.run(cell, jnp.zeros(0), jnp.zeros((2, 0)), gradient=LAYERS)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="measured on a CPU only")
+def test_the_automatic_rule_without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qrnn_jax.gradients.automatic.native_refusal", lambda plan: "none here")
+    expectations = Expectations(plan_for(wide(4), None))
+    chosen = [qj.Automatic(batch=7).choose(expectations, steps).rule for steps in (5, 10**5)]
+    assert chosen == [qj.Backprop(), LAYERS]

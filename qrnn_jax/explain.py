@@ -1,17 +1,12 @@
 """`explain`: what `run` would do with a cell, and why."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
-import numpy as np
 
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.checks import check_cell
-from qrnn_jax.circuit import CNOT
-from qrnn_jax.circuit.lower import Block, Kind
 from qrnn_jax.circuit.observed import observed
 from qrnn_jax.engines import (
     AbstractEngine,
@@ -22,18 +17,16 @@ from qrnn_jax.engines import (
     RealVector,
     StateVector,
 )
-from qrnn_jax.engines.base import real_dtype
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
-from qrnn_jax.engines.native import NativeLoop, native_refusal
-from qrnn_jax.engines.native_order import is_real_turn
+from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.engines.transfer import TransferPlan, transfer_refusal
 from qrnn_jax.expectations import Expectations
-from qrnn_jax.explanation import Explanation, Part, Refused, named
+from qrnn_jax.explanation import Explanation, Refused, named
 from qrnn_jax.gradients import AbstractGradient, AbstractSimulatorGradient, Adjoint, Automatic
 from qrnn_jax.gradients.automatic import Choice, forecast
-from qrnn_jax.gradients.footprint import footprint
 from qrnn_jax.setup import engine_for, plan_for, rule_for
+from qrnn_jax.step_size import step_of
 
 _PASSES = 4  # of native code over each gate: forward, undone, the adjoint, the derivative
 _NAMED = "the caller named it"
@@ -97,37 +90,28 @@ def explain(
     chosen, plan = engine_for(cell, engine), plan_for(cell, engine)
     expectations = Expectations(plan)
     choice = _choice(expectations, T, gradient)
-    native_why = _native_refusal(choice.rule, plan)
-    gates = None if native_why else NativeLoop(plan).blocks  # type: ignore[arg-type]
-    once, ahead, forward = _step(plan) if gates is None else _native_step(plan, gates)
-    peak = both = None
-    if isinstance(choice.rule, AbstractSimulatorGradient):
-        peak, both = forecast(expectations, choice.rule, T, batch)
-        both += 0 if gates is None else _PASSES * batch * T * forward
+    refusal = _native_refusal(choice.rule, plan)
+    step = step_of(plan, native=refusal is None)
+    peak, flops = _gradient(expectations, choice.rule, T, batch)
+    if flops is not None:
+        flops += 0 if refusal else _PASSES * batch * T * step.flops_per_step
     return Explanation(
-        model=f"{type(cell).__name__} of {cell.circuit.wires} wires",
-        T=T,
-        batch=batch,
+        f"{type(cell).__name__} of {cell.circuit.wires} wires",
+        T,
+        batch,
         engine=chosen,
         engine_why=_ENGINES[type(chosen)][0] if engine is None else _NAMED,
         plan=type(plan).__name__,
         plan_why=_PLANS.get(type(plan), ("the engine has no other",))[0],
         rule=choice.rule,
         rule_why=choice.why,
-        native=native_why is None,
-        native_why=native_why or "the loop and its reverse are compiled C++",
-        blocks=tuple(map(_described, plan.blocks if gates is None else gates)),
-        once=once,
-        ahead=ahead,
-        flops_per_step=forward,
-        flops_per_gradient=both,
-        state_bytes=sum(map(_bytes, jax.tree.leaves(jax.eval_shape(plan.init)))),
+        native=refusal is None,
+        native_why=refusal or "the loop and its reverse are compiled C++",
+        **step._asdict(),
+        flops_per_gradient=flops,
+        state_bytes=_state_bytes(plan),
         peak_bytes=peak,
-        refused=(
-            *(() if engine is not None else _other_engines(chosen, cell)),
-            *_other_plans(plan),
-            *(Refused("rule", named(rule), reason) for rule, reason in choice.refused),
-        ),
+        refused=tuple(_refused(chosen if engine is None else None, cell, plan, choice)),
     )
 
 
@@ -163,58 +147,28 @@ def _native_refusal(rule: AbstractGradient, plan: AbstractPlan) -> str | None:
     return native_refusal(plan)
 
 
-def _step(plan: AbstractPlan) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """The arrays made once, those made for every step, and the arithmetic of the step itself."""
-    row = jax.ShapeDtypeStruct((len(plan.circuit.parameters),), real_dtype(plan.dtype))
-    prepared = jax.eval_shape(plan.prepare, row)
-    encoded = jax.eval_shape(plan.encode, prepared, row)
-    carry = jax.eval_shape(lambda: plan.open(plan.init()))
-    arithmetic = footprint(plan.step, prepared, carry, encoded).flops
-    return _shapes(jax.tree.leaves(prepared)), _shapes(jax.tree.leaves(encoded)), arithmetic
+def _gradient(
+    expectations: Expectations, rule: AbstractGradient, steps: int, batch: int
+) -> tuple[int | None, int | None]:
+    """Peak bytes and arithmetic of what JAX runs; unknown for the rules of a device."""
+    if not isinstance(rule, AbstractSimulatorGradient):
+        return None, None
+    return forecast(expectations, rule, steps, batch)
 
 
-def _native_step(
-    plan: AbstractPlan, gates: tuple[Block, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """The same of native code, counted gate by gate; a CNOT moves numbers and has none."""
-    kept = [gate for gate in gates if not isinstance(gate.members[0].operation, CNOT)]
-    arrays = [(gate.varies, jax.ShapeDtypeStruct(_shape(gate), plan.dtype)) for gate in kept]
-    once, ahead = (_shapes(a for varies, a in arrays if varies == kind) for kind in (False, True))
-    return once, ahead, sum(map(_products, kept)) * 2**plan.circuit.wires
+def _state_bytes(plan: AbstractPlan) -> int:
+    state = jax.tree.leaves(jax.eval_shape(plan.init))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in state)
 
 
-def _products(gate: Block) -> int:
-    """Real operations per amplitude: complex products count 6, sums 2."""
-    if gate.kind is Kind.DIAGONAL or (len(gate.wires) == 1 and is_real_turn(gate)):
-        return 6  # a phase, or two products with real numbers and their sum
-    return 8 * 2 ** len(gate.wires) - 2
-
-
-def _shape(block: Block) -> tuple[int, ...]:
-    """The shape of a block's numbers."""
-    size = 2 ** len(block.wires)
-    return {Kind.DENSE: (size, size), Kind.DIAGONAL: (size,), Kind.CHANNEL: (size**2, size**2)}[
-        block.kind
-    ]
-
-
-def _described(block: Block) -> Part:
-    first, count = type(block.members[0].operation).__name__, len(block.members)
-    what = first if count == 1 else f"{count} operations"
-    return Part(_shape(block), block.wires, what, block.varies)
-
-
-def _shapes(arrays: Iterable[Any]) -> tuple[str, ...]:
-    """ "3 of 4 x 4 complex64", each shape once."""
-    counts = Counter((array.shape, str(array.dtype)) for array in arrays if array.size)
-    return tuple(
-        f"{count} of {' x '.join(map(str, shape)) or 'one number'} {kind}"
-        for (shape, kind), count in counts.items()
-    )
-
-
-def _bytes(array: Any) -> int:
-    return math.prod(array.shape) * np.dtype(array.dtype).itemsize
+def _refused(
+    chosen: AbstractEngine | None, cell: AbstractCell, plan: AbstractPlan, choice: Choice
+) -> Iterator[Refused]:
+    """All that was not taken; of engines only where the choice was ours."""
+    if chosen is not None:
+        yield from _other_engines(chosen, cell)
+    yield from _other_plans(plan)
+    yield from (Refused("rule", named(rule), reason) for rule, reason in choice.refused)
 
 
 def _other_engines(chosen: AbstractEngine, cell: AbstractCell) -> Iterator[Refused]:

@@ -56,6 +56,7 @@ CASES = {
     "pure, backprop": (W3, None, qj.Backprop(), 200, 8),
     "pure, each step": (W3, None, qj.Checkpointed(every=1), 200, 8),
     "pure, some steps": (W3, None, qj.Checkpointed(), 784, 4),
+    "pure, layers": (W3, None, qj.Adjoint(kernel="layers"), 200, 8),
     "pure, undone": (W3, None, REFERENCE, 20, 8),
     "real, backprop": (ALL_CELLS["bausch"], None, qj.Backprop(), 100, 8),
     "modes, backprop": (ALL_CELLS["cv"], None, qj.Backprop(), 100, 8),

@@ -38,15 +38,16 @@ def chosen(cell, memory, steps=STEPS, batch=BATCH):
 
 
 @pytest.fixture
-def no_native_code(monkeypatch):
-    """As on a machine without a compiler."""
-    monkeypatch.setattr(automatic, "native_refusal", lambda plan: "there is no compiler")
+def no_loops(monkeypatch):
+    """As on a GPU: neither native code nor layers."""
+    for name in ("native_refusal", "layered_refusal"):
+        monkeypatch.setattr(automatic, name, lambda plan: "there is none")
     automatic._chosen.cache_clear()
     yield
     automatic._chosen.cache_clear()
 
 
-@pytest.mark.usefixtures("no_native_code")
+@pytest.mark.usefixtures("no_loops")
 def test_less_memory_takes_a_rule_that_keeps_less():
     rules = [qj.Checkpointed(every=1), qj.Checkpointed(), REFERENCE]
     sizes = forecasts(PURE, rules)

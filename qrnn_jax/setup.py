@@ -18,7 +18,7 @@ from qrnn_jax.engines import (
     StateVector,
     Trajectories,
 )
-from qrnn_jax.engines.native import native_refusal
+from qrnn_jax.engines.native import native_by_default
 from qrnn_jax.engines.real_vector import prefers_real
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations, Setting
 from qrnn_jax.gradients import (
@@ -100,7 +100,7 @@ def expectations_for(
 def _fastest(plan: AbstractPlan, steps: int) -> AbstractGradient:
     """Native code undoes its steps. Else store what stays in the cache; else the state before each
     step; else some of them."""
-    if native_refusal(plan) is None:
+    if native_by_default(plan):
         return Adjoint()
     if steps * plan.stored_bytes() <= _STORE_LIMIT:
         return Backprop()

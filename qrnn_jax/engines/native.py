@@ -18,22 +18,39 @@ from qrnn_jax.engines.base import AbstractPlan, real_dtype
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 try:
-    from qrnn_jax_kernels import pure_states
+    from qrnn_jax_kernels import cuda_pure_states, pure_states
+    from qrnn_jax_kernels.loop import Family, pure_loop
 except ImportError:  # the leaf package is optional
-    pure_states = None  # type: ignore[assignment]
+    FAMILIES: dict[str, "Family"] = {}
+    is_there = False
+else:
+    FAMILIES = {"cpu": pure_states.FAMILY, "gpu": cuda_pure_states.FAMILY}  # by JAX's backend
+    is_there = True
 
 _MOST_WORDS = 64  # each read is a pass over the state
 
 
-@lru_cache(maxsize=256)
+def native_by_default(plan: AbstractPlan) -> bool:
+    """Whether a plan takes native code unasked: where it can, and was measured to be faster."""
+    family = FAMILIES.get(jax.default_backend())
+    return family is not None and family.by_default and native_refusal(plan) is None
+
+
 def native_refusal(plan: AbstractPlan) -> str | None:
-    """Why a plan has no native loop, in a sentence; None if it has."""
-    if pure_states is None:
+    """Why a plan has no native loop on the default device, in a sentence; None if it has."""
+    if not is_there:
         return "the package `qrnn_jax_kernels` is not there"
+    family = FAMILIES.get(jax.default_backend())
+    if family is None:
+        return f"native code runs on {' and '.join(FAMILIES)}, not on {jax.default_backend()}"
+    return refusal_of(family, plan)
+
+
+@lru_cache(maxsize=256)
+def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
+    """Why a family of kernels has no loop for a plan, in a sentence; None if it has."""
     if not isinstance(plan, StateVectorPlan):
         return "native code has pure states of unitary steps only"
-    if plan.circuit.wires > pure_states.MOST_WIRES:
-        return f"native code has at most {pure_states.MOST_WIRES} wires"
     for index, operation in enumerate(plan.circuit.operations):
         if len(operation.wires) > 2:
             return (
@@ -46,15 +63,22 @@ def native_refusal(plan: AbstractPlan) -> str | None:
             return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
     if len({word for terms in _all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
-    return pure_states.obstacle()
+    limit = family.limit(NativeLoop(plan, family).program, real_dtype(plan.dtype))
+    return limit or family.obstacle()
 
 
 @final
 @dataclass(frozen=True)
 class NativeLoop:
-    """The time loop of a plan that `native_refusal` lets pass."""
+    """The time loop of a plan that `refusal_of` lets pass."""
 
     plan: StateVectorPlan
+    family: "Family"
+
+    @staticmethod
+    def here(plan: StateVectorPlan) -> "NativeLoop":
+        """By the family of the default device."""
+        return NativeLoop(plan, FAMILIES[jax.default_backend()])
 
     @property
     def circuit(self) -> Circuit:
@@ -73,7 +97,7 @@ class NativeLoop:
         fixed = self._numbers(row, varying=False).astype(kind)
         varying = jax.vmap(lambda row: self._numbers(row, varying=True))(tape).astype(kind)
         start = jnp.stack([state.real, state.imag], axis=-1).astype(kind)
-        words, last = pure_states.pure_loop(self._program, fixed, varying, start)
+        words, last = pure_loop(self.family, self.program, fixed, varying, start)
         mixed = jnp.asarray(self._coefficients, kind)
         reads = jnp.dot(words, mixed, precision=jax.lax.Precision.HIGHEST)
         return reads, jax.lax.complex(last[:, 0], last[:, 1])
@@ -87,7 +111,8 @@ class NativeLoop:
         return self._halves[0] + self._halves[1]
 
     @cached_property
-    def _program(self) -> "pure_states.Program":
+    def program(self) -> "pure_states.Program":
+        """The step as the kernels take it."""
         gates, used = [], {False: 0, True: 0}
         for block in self._blocks:
             kind, varies = _kind(block), block.varies

@@ -11,7 +11,7 @@ from jax import Array, lax
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
-from qrnn_jax.engines.native import NativeLoop, native_refusal
+from qrnn_jax.engines.native import NativeLoop, native_by_default, native_refusal
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
@@ -37,9 +37,10 @@ class Adjoint(AbstractSimulatorGradient):
     differentiable.
 
     Arguments:
-        kernel: "native" runs the whole loop of a pure state in compiled C++, on the CPU: gates on
-            one or two wires, Pauli sums and probabilities. "reference" is JAX. None takes native
-            code where there is any, and warns once where it cannot be built.
+        kernel: "native" runs the whole loop of a pure state in compiled code, C++ on the CPU and
+            CUDA on an NVIDIA GPU: gates on one or two wires, Pauli sums and probabilities.
+            "reference" is JAX. None takes C++ where it can, and warns once where that cannot be
+            built; CUDA code, which has not been measured yet, only runs when asked for.
 
     Raises:
         ValueError: an unknown kernel; native code asked for where there is none.
@@ -67,13 +68,14 @@ class Adjoint(AbstractSimulatorGradient):
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        reason = None if self.kernel == "reference" else native_refusal(expectations.plan)
-        if self.kernel == "native" and reason:
+        native = self.kernel == "native"
+        reason = native_refusal(expectations.plan) if native else None
+        if reason:
             raise ValueError(
                 f"Argument `kernel` must be possible here, but is 'native': {reason}; try "
                 '`kernel="reference"`.'
             )
-        native = self.kernel != "reference" and reason is None
+        native = native or (self.kernel is None and native_by_default(expectations.plan))
         return partial(_native if native else _adjoint, expectations)
 
 
@@ -83,7 +85,7 @@ def _native(
     """Matrices are made in JAX, once for all steps and for every step; the loop is compiled."""
     circuit, plan = expectations.circuit, expectations.plan
     assert isinstance(plan, StateVectorPlan)
-    loop = NativeLoop(plan)
+    loop = NativeLoop.here(plan)
     return loop(weight_row(circuit, weights), spread(circuit, weights, data), start.state)
 
 

@@ -1,0 +1,90 @@
+// The kernel on a GPU: one block for one sequence, or for one warp of small ones.
+
+#include <cuda_runtime.h>
+
+#include "handlers.h"
+
+namespace qrnn_cuda {
+
+// Of shared memory, for each block: what every GPU has without being asked.
+constexpr int64_t kSharedBytes = 48 * 1024;
+
+template <typename T, int R, int W, int S>
+__global__ void __launch_bounds__(32 * W) sweep(const Task<T> task, bool sums_fit) {
+  extern __shared__ double shared[];
+  T* buffer = reinterpret_cast<T*>(shared);
+  const Team<T, W> team{static_cast<int>(threadIdx.x), buffer};
+  T* sums = sums_fit ? buffer + Shape<R, W>::exchanged : nullptr;
+  Loop<Team<T, W>, R, S> loop(team, task, blockIdx.x, sums);
+  if constexpr (S == 1) {
+    loop.forward();
+  } else {
+    loop.backward();
+  }
+}
+
+struct Launch {
+  static constexpr int most_wires = 13;
+  cudaStream_t stream;
+
+  template <typename Shape, typename T>
+  ffi::Error run(const Task<T>& task, bool backward) {
+    constexpr int R = Shape::registers, W = Shape::warps;
+    int64_t bytes = int64_t{Shape::exchanged} * sizeof(T);
+    const int64_t sums = rows<Shape>(task) * task.fixed_count * sizeof(T);
+    const bool fit = backward && bytes + sums <= kSharedBytes;
+    if (fit) bytes += sums;
+    const auto grid = static_cast<unsigned>(blocks<Shape>(task));
+    if (backward) {
+      sweep<T, R, W, 2><<<grid, 32 * W, bytes, stream>>>(task, fit);
+    } else {
+      sweep<T, R, W, 1><<<grid, 32 * W, bytes, stream>>>(task, fit);
+    }
+    const cudaError_t error = cudaGetLastError();
+    if (error == cudaSuccess) return ffi::Error::Success();
+    return ffi::Error::Internal(std::string("the kernel did not start: ") +
+                                cudaGetErrorString(error));
+  }
+};
+
+ffi::Error Forward(cudaStream_t stream, int64_t wires, int64_t words, Input ops,
+                   Input fixed, Input varying, Input start, Output reads, Output last) {
+  return forward(Launch{stream}, wires, words, ops, fixed, varying, start, reads, last);
+}
+
+ffi::Error Backward(cudaStream_t stream, int64_t wires, int64_t words, Input ops,
+                    Input fixed, Input varying, Input last, Input reads_slope, Input last_slope,
+                    Output fixed_slope, Output varying_slope, Output start_slope) {
+  return backward(Launch{stream}, wires, words, ops, fixed, varying, last, reads_slope,
+                  last_slope, fixed_slope, varying_slope, start_slope);
+}
+
+auto Bound() { return bound(ffi::Ffi::Bind().Ctx<ffi::PlatformStream<cudaStream_t>>()); }
+
+}  // namespace qrnn_cuda
+
+// Why the GPU cannot run this, or null.
+extern "C" const char* QrnnCudaObstacle() {
+  int driver = 0, runtime = 0, devices = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver / 1000 < runtime / 1000) return "the driver is older than the CUDA compiler";
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error != cudaSuccess) return cudaGetErrorString(error);
+  return devices ? nullptr : "no device";
+}
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(QrnnCudaForward, qrnn_cuda::Forward,
+                              qrnn_cuda::Bound()
+                                  .Ret<qrnn_cuda::ffi::AnyBuffer>()
+                                  .Ret<qrnn_cuda::ffi::AnyBuffer>(),
+                              {qrnn_cuda::ffi::Traits::kCmdBufferCompatible});
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(QrnnCudaBackward, qrnn_cuda::Backward,
+                              qrnn_cuda::Bound()
+                                  .Arg<qrnn_cuda::ffi::AnyBuffer>()
+                                  .Arg<qrnn_cuda::ffi::AnyBuffer>()
+                                  .Ret<qrnn_cuda::ffi::AnyBuffer>()
+                                  .Ret<qrnn_cuda::ffi::AnyBuffer>()
+                                  .Ret<qrnn_cuda::ffi::AnyBuffer>(),
+                              {qrnn_cuda::ffi::Traits::kCmdBufferCompatible});

@@ -14,13 +14,15 @@ struct Twin {
   template <typename Shape, typename T>
   ffi::Error run(const Task<T>& task, bool backward) {
     using Threads = Team<T, Shape::warps>;
+    constexpr int R = Shape::registers;
     const Threads team{};
+    std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1);
+    T* kept = sums_fit<Shape>(task) ? sums.data() : nullptr;
     for (int64_t block = 0; block < blocks<Shape>(task); ++block) {
-      std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1);
-      if (backward) {
-        std::make_unique<Loop<Threads, Shape::registers, 2>>(team, task, block, sums.data())->backward();
+      if (backward) {  // on the heap: a team of arrays is large
+        std::make_unique<Loop<Threads, R, 2>>(team, task, block, kept)->backward();
       } else {
-        std::make_unique<Loop<Threads, Shape::registers, 1>>(team, task, block, nullptr)->forward();
+        std::make_unique<Loop<Threads, R, 1>>(team, task, block, nullptr)->forward();
       }
     }
     return ffi::Error::Success();

@@ -2,20 +2,21 @@
 
 #include <cuda_runtime.h>
 
+#include <string>
+
 #include "handlers.h"
 
 namespace qrnn_cuda {
 
-// Of shared memory, for each block: what every GPU has without being asked.
-constexpr int64_t kSharedBytes = 48 * 1024;
-
-template <typename T, int R, int W, int S>
-__global__ void __launch_bounds__(32 * W) sweep(const Task<T> task, bool sums_fit) {
+// R and S: see sweep.h. The most warps of a block tell how many registers a thread can have.
+template <typename T, int R, int S, int most_warps>
+__global__ void __launch_bounds__(32 * most_warps) sweep(const Task<T> task, int warps,
+                                                         int exchanged, bool fit) {
   extern __shared__ double shared[];
   T* buffer = reinterpret_cast<T*>(shared);
-  const Team<T, W> team{static_cast<int>(threadIdx.x), buffer};
-  T* sums = sums_fit ? buffer + Shape<R, W>::exchanged : nullptr;
-  Loop<Team<T, W>, R, S> loop(team, task, blockIdx.x, sums);
+  using Threads = Team<T, (most_warps > 1)>;
+  const Threads team{warps, static_cast<int>(threadIdx.x), buffer};
+  Loop<Threads, R, S> loop(team, task, blockIdx.x, fit ? buffer + exchanged : nullptr);
   if constexpr (S == 1) {
     loop.forward();
   } else {
@@ -29,17 +30,14 @@ struct Launch {
 
   template <typename Shape, typename T>
   ffi::Error run(const Task<T>& task, bool backward) {
-    constexpr int R = Shape::registers, W = Shape::warps;
-    int64_t bytes = int64_t{Shape::exchanged} * sizeof(T);
-    const int64_t sums = rows<Shape>(task) * task.fixed_count * sizeof(T);
-    const bool fit = backward && bytes + sums <= kSharedBytes;
-    if (fit) bytes += sums;
+    constexpr int R = Shape::registers, warps = Shape::warps;
+    constexpr int most_warps = warps == 1 ? 1 : warps <= 8 ? 8 : 16;
+    const bool fit = backward && sums_fit<Shape>(task);
+    const int64_t sums = fit ? rows<Shape>(task) * task.fixed_count : 0;
+    const int64_t bytes = (Shape::exchanged + sums) * sizeof(T);
+    const auto kernel = backward ? sweep<T, R, 2, most_warps> : sweep<T, R, 1, most_warps>;
     const auto grid = static_cast<unsigned>(blocks<Shape>(task));
-    if (backward) {
-      sweep<T, R, W, 2><<<grid, 32 * W, bytes, stream>>>(task, fit);
-    } else {
-      sweep<T, R, W, 1><<<grid, 32 * W, bytes, stream>>>(task, fit);
-    }
+    kernel<<<grid, 32 * warps, bytes, stream>>>(task, warps, Shape::exchanged, fit);
     const cudaError_t error = cudaGetLastError();
     if (error == cudaSuccess) return ffi::Error::Success();
     return ffi::Error::Internal(std::string("the kernel did not start: ") +

@@ -15,17 +15,16 @@ QRNN_DEVICE T choose(bool flag, T a, T b) {
 
 QRNN_DEVICE bool odd(int bits) { return __popc(bits) & 1; }
 
-template <typename T, int W>
+template <typename T, bool several_warps>
 struct Team {
   using Number = T;
   template <typename X>
   using Lanes = X;
   using Value = T;
   using Flag = bool;
-  static constexpr int warps = W, threads = 32 * W;
 
-  int thread;
-  T* buffer;  // in shared memory, for what warps exchange: `threads` numbers for each of `count`
+  int warps, thread;
+  T* buffer;  // in shared memory, for what warps exchange: `count` numbers for every thread
 
   template <typename F>
   QRNN_DEVICE auto each(F f) const {
@@ -54,7 +53,7 @@ struct Team {
 
   template <int count>
   QRNN_DEVICE void swap(T* x, int mask) const {
-    if constexpr (W > 1) {
+    if constexpr (several_warps) {
       if (mask >= 32) return swap_warps<count>(x, mask);
     }
     QRNN_UNROLL
@@ -67,10 +66,10 @@ struct Team {
   template <int count>
   QRNN_DEVICE void swap_warps(T* x, int mask) const {
     QRNN_UNROLL
-    for (int k = 0; k < count; ++k) buffer[k * threads + thread] = x[k];
+    for (int k = 0; k < count; ++k) buffer[32 * warps * k + thread] = x[k];
     __syncthreads();
     QRNN_UNROLL
-    for (int k = 0; k < count; ++k) x[k] = buffer[k * threads + (thread ^ mask)];
+    for (int k = 0; k < count; ++k) x[k] = buffer[32 * warps * k + (thread ^ mask)];
     __syncthreads();
   }
 };

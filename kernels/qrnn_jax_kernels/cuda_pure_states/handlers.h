@@ -52,6 +52,15 @@ int64_t blocks(const Task<T>& task) {
   return (task.batch + sequences - 1) / sequences;
 }
 
+// Of shared memory, for each block: what every GPU has without being asked.
+constexpr int64_t kSharedBytes = 48 * 1024;
+
+// Whether the sums of the fixed numbers' gradients fit there, beside what warps exchange.
+template <typename Shape, typename T>
+bool sums_fit(const Task<T>& task) {
+  return (Shape::exchanged + rows<Shape>(task) * task.fixed_count) * sizeof(T) <= kSharedBytes;
+}
+
 template <typename T>
 const T* given(Input& buffer) {
   return static_cast<const T*>(buffer.untyped_data());

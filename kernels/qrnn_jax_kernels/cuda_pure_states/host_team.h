@@ -15,12 +15,12 @@ struct Many {
   X lane[N];
 };
 
-#define QRNN_LANEWISE(op)                                          \
-  template <typename T, int N>                                     \
-  inline Many<T, N> operator op(const Many<T, N>& a, const Many<T, N>& b) { \
-    Many<T, N> found;                                              \
-    for (int l = 0; l < N; ++l) found.lane[l] = a.lane[l] op b.lane[l]; \
-    return found;                                                  \
+#define QRNN_LANEWISE(op)                                                     \
+  template <typename T, int N>                                                \
+  inline Many<T, N> operator op(const Many<T, N>& a, const Many<T, N>& b) {   \
+    Many<T, N> found;                                                         \
+    for (int l = 0; l < N; ++l) found.lane[l] = a.lane[l] op b.lane[l];       \
+    return found;                                                             \
   }
 QRNN_LANEWISE(+)
 QRNN_LANEWISE(-)

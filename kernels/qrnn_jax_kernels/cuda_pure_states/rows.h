@@ -22,7 +22,7 @@ class Rows {
       : team_(team), task_(task), lane_bits_(lane_bits), block_(block) {}
 
   QRNN_DEVICE int64_t row(int thread) const {
-    return (block_ * Team::threads + thread) >> lane_bits_;
+    return (block_ * 32 * team_.warps + thread) >> lane_bits_;
   }
 
   // Among the rows of the block.
@@ -30,11 +30,11 @@ class Rows {
 
   QRNN_DEVICE int lanes() const { return 1 << lane_bits_; }
 
-  QRNN_DEVICE bool is_used(int thread) const { return row(thread) < task_.batch * Team::warps; }
+  QRNN_DEVICE bool is_used(int thread) const { return row(thread) < task_.batch * team_.warps; }
 
   // Threads without one repeat the last one, and write nothing.
   QRNN_DEVICE int64_t sequence(int thread) const {
-    const int64_t found = row(thread) / Team::warps;
+    const int64_t found = row(thread) / team_.warps;
     return found < task_.batch ? found : task_.batch - 1;
   }
 

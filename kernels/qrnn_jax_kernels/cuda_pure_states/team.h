@@ -4,6 +4,7 @@
 // thread is a Lanes<X>. On a GPU that is an X in a register of the thread; on a host it is an array
 // with an X for every thread, and each operation runs over all of them. A team offers
 //
+//   warps                how many, of 32 threads each
 //   Value, Flag          Lanes of numbers and of truths; numbers have +, -, * and unary -
 //   each(f)              the Lanes of f(thread)
 //   visit(f)             f(thread), for its effects

@@ -6,6 +6,10 @@
 
 #include "handlers.h"
 
+#ifndef QRNN_MOST_WIRES
+#define QRNN_MOST_WIRES 13  // fewer compile sooner: see the tests
+#endif
+
 namespace qrnn_cuda {
 
 // R and S: see sweep.h. The most warps of a block tell how many registers a thread can have.
@@ -25,7 +29,7 @@ __global__ void __launch_bounds__(32 * most_warps) sweep(const Task<T> task, int
 }
 
 struct Launch {
-  static constexpr int most_wires = 13;
+  static constexpr int most_wires = QRNN_MOST_WIRES;
   cudaStream_t stream;
 
   template <typename Shape, typename T>

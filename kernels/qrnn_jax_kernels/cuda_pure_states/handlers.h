@@ -1,7 +1,7 @@
 // From FFI buffers to a task, and from its size to the team that runs it.
 #pragma once
 
-#include <type_traits>
+#include <algorithm>
 
 #include "loop.h"
 #include "xla/ffi/api/ffi.h"
@@ -20,23 +20,26 @@ struct Shape {
   static constexpr int exchanged = W > 1 ? (32 * W) << (R - 1) : 0;
 };
 
-// Calls run(shape) with the shape for so many wires; false if there is none. psi and lambda take
-// 4 x 2^R of a thread's registers; 13 wires in float64 would take all that a block has.
-template <typename T, int most_wires, typename F>
+// 16 amplitudes for a thread, if there are enough for a warp: psi and lambda then take 64 of its 255
+// registers in float32, 128 in float64.
+template <int wires>
+using ShapeFor =
+    Shape<(wires <= 7 ? 2 : wires == 8 ? 3 : 4), (wires <= 9 ? 1 : 1 << (wires - 9))>;
+
+// A block has 65536 registers.
+template <typename T>
+constexpr int kMostWires = sizeof(T) == 4 ? 13 : 12;
+
+// Calls run(shape) with the shape for so many wires, up to `most`; false if there is none.
+template <int most, typename F>
 bool with_shape(int wires, F&& run) {
-  if (wires < 1 || wires > most_wires || (wires == 13 && sizeof(T) == 8)) return false;
-  if (wires <= 7) run(Shape<2, 1>{});
-  if (wires == 8) run(Shape<3, 1>{});
-  if (wires == 9) run(Shape<4, 1>{});
-  if (wires == 10) run(Shape<4, 2>{});
-  if (wires == 11) run(Shape<4, 4>{});
-  if constexpr (most_wires >= 12) {
-    if (wires == 12) run(Shape<4, 8>{});
+  if constexpr (most == 0) {
+    return false;
+  } else {
+    if (wires != most) return with_shape<most - 1>(wires, run);
+    run(ShapeFor<most>{});
+    return true;
   }
-  if constexpr (most_wires >= 13 && sizeof(T) == 4) {
-    if (wires == 13) run(Shape<4, 16>{});
-  }
-  return true;
 }
 
 // How many rows of sums a block has: see rows.h.
@@ -100,7 +103,8 @@ ffi::Error run(Runner& runner, const Task<T>& task, int64_t warps, bool backward
   if (task.batch == 0) return ffi::Error::Success();
   ffi::Error found = ffi::Error::Success();
   bool agrees = true;
-  const bool known = with_shape<T, Runner::most_wires>(task.wires, [&](auto shape) {
+  constexpr int most = std::min(Runner::most_wires, kMostWires<T>);
+  const bool known = with_shape<most>(task.wires, [&](auto shape) {
     using Chosen = decltype(shape);
     agrees = Chosen::warps == warps;
     if (agrees) found = runner.template run<Chosen>(task, backward);

@@ -48,7 +48,7 @@ def step_of(plan: AbstractPlan, *, native: bool) -> Step:
 
 def _native_step(plan: StateVectorPlan) -> Step:
     """A CNOT moves numbers and has none."""
-    gates = NativeLoop(plan).blocks
+    gates = NativeLoop.here(plan).blocks
     kept = [gate for gate in gates if not is_cnot(gate)]
     arrays = [(gate.varies, jax.ShapeDtypeStruct(_shape(gate), plan.dtype)) for gate in kept]
     once, ahead = (_shapes(a for varies, a in arrays if varies == kind) for kind in (False, True))

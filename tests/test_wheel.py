@@ -25,6 +25,10 @@ def test_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
         archive.extractall(site)
         names = archive.namelist()
     assert "qrnn_jax/py.typed" in names
+    kernels = REPOSITORY / "kernels"
+    sources = [p for p in kernels.rglob("*") if p.suffix in (".cc", ".cu", ".h")]
+    assert {path.suffix for path in sources} == {".cc", ".cu", ".h"}
+    assert {path.relative_to(kernels).as_posix() for path in sources} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     # -P: nothing but the unpacked wheel and the installed dependencies is on the path
     program = f"import sys; sys.path.insert(0, {str(site)!r})\n{PROGRAM}"

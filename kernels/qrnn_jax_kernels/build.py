@@ -1,8 +1,8 @@
 """Native code is compiled on the user's machine on first use, and kept by the hash of its content.
 
 Nothing is guessed about binaries: the system's compiler builds against the headers of the installed
-jaxlib, for the processor at hand. Several processes may start at once: each writes a file of its
-own and renames it, so that a reader finds a whole library or none.
+jaxlib, C++ for the processor at hand, CUDA for several kinds of GPU. Several processes may start at
+once: each writes a file of its own and renames it, so that a reader finds a whole library or none.
 """
 
 from __future__ import annotations
@@ -11,19 +11,57 @@ import ctypes
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import jax
 import jaxlib
 
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-Wno-psabi", "-pthread")
 CACHE = "QRNN_JAX_KERNEL_CACHE"  # environment variable: where libraries are kept
-COMPILER = "CXX"  # environment variable: what builds them
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """What builds one language.
+
+    Arguments:
+        language: its name in sentences.
+        suffix: of a source.
+        variable: an environment variable that names the compiler.
+        compilers: which are looked for, if it does not.
+        flags: what they are given.
+        for_this_processor: whether the result depends on the processor at hand.
+    """
+
+    language: str
+    suffix: str
+    variable: str
+    compilers: tuple[str, ...]
+    flags: tuple[str, ...]
+    for_this_processor: bool
+
+
+_FLAGS = ("-std=c++17", "-march=native", "-fPIC", "-shared", "-Wno-psabi", "-pthread")
+CPP = Toolchain("C++", ".cc", "CXX", ("g++", "clang++", "c++"), ("-O3", *_FLAGS), True)
+# binary code for Ampere and Hopper, and for later ones what the driver can translate
+_GPUS = (
+    *("-gencode", "arch=compute_80,code=sm_80"),
+    *("-gencode", "arch=compute_90,code=[sm_90,compute_90]"),
+)
+CUDA = Toolchain(
+    "CUDA",
+    ".cu",
+    "NVCC",
+    ("nvcc",),
+    ("-std=c++17", "-O3", *_GPUS, "--threads", "0", "-Xcompiler", "-fPIC", "-shared"),
+    False,
+)
 
 
 class BuildError(RuntimeError):
@@ -31,36 +69,50 @@ class BuildError(RuntimeError):
 
 
 @lru_cache(maxsize=8)
-def library(folder: Path) -> ctypes.CDLL:
-    """The compiled library of one folder of C++ code; compiled where it is not in the cache.
+def library(folder: Path, toolchain: Toolchain = CPP) -> ctypes.CDLL:
+    """The compiled library of one folder of code; compiled where it is not in the cache.
 
     Arguments:
-        folder: holds one `.cc` file of its own name and the headers that it includes.
+        folder: holds one source of its own name and the headers that it includes.
+        toolchain: which source is built, and how.
 
     Raises:
         BuildError: no compiler, or it failed.
     """
-    source = folder / f"{folder.name}.cc"
-    compiler = _compiler()
-    target = _cache() / f"{folder.name}-{_key(folder, compiler)}.so"
+    source = folder / f"{folder.name}{toolchain.suffix}"
+    compiler = _compiler(toolchain)
+    target = _cache() / f"{folder.name}-{_key(folder, toolchain, compiler)}.so"
     if not target.exists():
-        _compile(compiler, source, target)
+        _compile([compiler, *toolchain.flags], source, target)
     try:
         return ctypes.CDLL(str(target))
     except OSError as error:
         raise BuildError(f"The compiled kernel {target.name} does not load: {error}.") from error
 
 
-def _compiler() -> str:
-    wanted = os.environ.get(COMPILER)
-    names = (wanted,) if wanted else ("g++", "clang++", "c++")
+def ffi_obstacle(found: ctypes.CDLL) -> str | None:
+    """Why a library that exports `QrnnFfiVersion` is not for the installed jaxlib, or None.
+
+    One that was built for another version must not be registered: it would break JAX itself.
+    """
+    header = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
+    here = dict(re.findall(r"#define XLA_FFI_API_(MAJOR|MINOR) (\d+)", header.read_text()))
+    expected, built = 1000 * int(here["MAJOR"]) + int(here["MINOR"]), found.QrnnFfiVersion()
+    if built == expected:
+        return None
+    return f"the kernel was built for version {built} of XLA's FFI, but jaxlib has {expected}"
+
+
+def _compiler(toolchain: Toolchain) -> str:
+    wanted = os.environ.get(toolchain.variable)
+    names = (wanted,) if wanted else toolchain.compilers
     for name in names:
         found = shutil.which(name)
         if found:
             return found
     raise BuildError(
-        f"Native kernels need a C++ compiler, but none of {', '.join(names)} is there; try to "
-        f"install one, or name it in the environment variable {COMPILER}."
+        f"Native kernels need a {toolchain.language} compiler, but none of {', '.join(names)} is "
+        f"there; try to install one, or name it in the environment variable {toolchain.variable}."
     )
 
 
@@ -78,13 +130,13 @@ def _cache() -> Path:
     return folder
 
 
-def _key(folder: Path, compiler: str) -> str:
+def _key(folder: Path, toolchain: Toolchain, compiler: str) -> str:
     """A hash of the sources and of everything that the result depends on."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    parts = [version, jaxlib.__version__.encode(), " ".join(FLAGS).encode(), _processor()]
-    parts += [
-        path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in (".cc", ".h")
-    ]
+    parts = [version, jaxlib.__version__.encode(), " ".join(toolchain.flags).encode()]
+    parts += [_processor()] if toolchain.for_this_processor else []
+    kinds = (toolchain.suffix, ".h")
+    parts += [path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in kinds]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -98,15 +150,16 @@ def _processor() -> bytes:
     return "\n".join(sorted(kept)).encode()
 
 
-def _compile(compiler: str, source: Path, target: Path) -> None:
-    print(f"Compiling {source.stem} once (some seconds) ...", file=sys.stderr, flush=True)
+def _compile(command: list[str], source: Path, target: Path) -> None:
+    print(f"Compiling {source.name} once (some seconds) ...", file=sys.stderr, flush=True)
     descriptor, draft = tempfile.mkstemp(dir=target.parent, suffix=".so.part")
     os.close(descriptor)
-    command = [compiler, *FLAGS, "-isystem", jax.ffi.include_dir(), "-o", draft, str(source)]
+    command = [*command, "-isystem", jax.ffi.include_dir(), "-o", draft, str(source)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BuildError(f"The compiler failed on {source.name}: {done.stderr[-2000:]}")
+            told = (done.stderr or done.stdout)[-2000:]
+            raise BuildError(f"The compiler failed on {source.name}: {told}")
         Path(draft).replace(target)
     finally:
         Path(draft).unlink(missing_ok=True)

@@ -19,22 +19,43 @@ from qrnn_jax.engines.native_words import PauliWord, all_terms, as_word
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
 try:
-    from qrnn_jax_kernels import pure_states
+    from qrnn_jax_kernels import cuda_pure_states, pure_states
+    from qrnn_jax_kernels.loop import Family, pure_loop
+    from qrnn_jax_kernels.program import Gate, Program
+    from qrnn_jax_kernels.program import Kind as KernelKind
 except ImportError:  # the leaf package is optional
-    pure_states = None  # type: ignore[assignment]
+    FAMILIES: dict[str, "Family"] = {}
+    is_there = False
+else:
+    FAMILIES = {"cpu": pure_states.FAMILY, "gpu": cuda_pure_states.FAMILY}  # by JAX's backend
+    is_there = True
 
 _MOST_WORDS = 64  # each read is a pass over the state
 
 
-@lru_cache(maxsize=256)
+def unasked_refusal(plan: AbstractPlan) -> str | None:
+    """Why a plan does not take native code unasked, in a sentence; None if it does."""
+    family = FAMILIES.get(jax.default_backend())
+    if family is not None and not family.by_default:
+        return f"{family.name} has not been measured yet"
+    return native_refusal(plan)
+
+
 def native_refusal(plan: AbstractPlan) -> str | None:
-    """Why a plan has no native loop, in a sentence; None if it has."""
-    if pure_states is None:
+    """Why a plan has no native loop on the default device, in a sentence; None if it has."""
+    if not is_there:
         return "the package `qrnn_jax_kernels` is not there"
+    family = FAMILIES.get(jax.default_backend())
+    if family is None:
+        return f"native code runs on {' and '.join(FAMILIES)}, not on {jax.default_backend()}"
+    return refusal_of(family, plan)
+
+
+@lru_cache(maxsize=256)
+def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
+    """Why a family of kernels has no loop for a plan, in a sentence; None if it has."""
     if not isinstance(plan, StateVectorPlan):
         return "native code has pure states of unitary steps only"
-    if plan.circuit.wires > pure_states.MOST_WIRES:
-        return f"native code has at most {pure_states.MOST_WIRES} wires"
     for index, operation in enumerate(plan.circuit.operations):
         if len(operation.wires) > 2:
             return (
@@ -47,15 +68,22 @@ def native_refusal(plan: AbstractPlan) -> str | None:
             return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
     if len({word for terms in all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
-    return pure_states.obstacle()
+    limit = family.limit(NativeLoop(plan, family).program, real_dtype(plan.dtype))
+    return limit or family.obstacle()
 
 
 @final
 @dataclass(frozen=True)
 class NativeLoop:
-    """The time loop of a plan that `native_refusal` lets pass."""
+    """The time loop of a plan that `refusal_of` lets pass."""
 
     plan: StateVectorPlan
+    family: "Family"
+
+    @staticmethod
+    def here(plan: StateVectorPlan) -> "NativeLoop":
+        """By the family of the default device."""
+        return NativeLoop(plan, FAMILIES[jax.default_backend()])
 
     @property
     def circuit(self) -> Circuit:
@@ -74,16 +102,23 @@ class NativeLoop:
         fixed = self._fixed_numbers(row).astype(kind)
         varying = jax.vmap(self._moving_numbers)(moving).astype(kind)
         start = jnp.stack([state.real, state.imag], axis=-1).astype(kind)
-        words, last = pure_states.pure_loop(self._program, fixed, varying, start)
+        words, last = pure_loop(self.family, self.program, fixed, varying, start)
         mixed = jnp.asarray(self._coefficients, kind)
         reads = jnp.dot(words, mixed, precision=jax.lax.Precision.HIGHEST)
         return reads, jax.lax.complex(last[:, 0], last[:, 1])
 
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-        most = pass_wires(self.circuit.wires, pure_states.MOST_GATE_WIRES)
         before, after = lower_halves(self.circuit, max_wires=1, diagonal_wires=2)
+        if not self._shares:
+            return before, after
+        most = pass_wires(self.circuit.wires, self.family.pass_wires)
         return passes(before, most), passes(after, most)
+
+    @property
+    def _shares(self) -> bool:
+        """Whether gates share passes, and real ones are told apart."""
+        return self.family.pass_wires > 2
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -108,29 +143,30 @@ class NativeLoop:
         for block in self.blocks:
             if block.varies:
                 (item,) = block.members
-                key = kind_of(block), type(item.operation), item.operation.static
+                key = self._kind(block), type(item.operation), item.operation.static
                 groups.setdefault(key, []).append(block)
         return list(groups.values())
 
     @cached_property
-    def _program(self) -> "pure_states.Program":
+    def program(self) -> "Program":
+        """The step as the kernels take it."""
         offsets: dict[int, int] = {}
         for blocks in (self._still, [block for group in self._moving for block in group]):
             used = 0
             for block in blocks:
                 offsets[id(block)] = used
-                used += pure_states.Gate(kind_of(block), block.wires, 0, False).size
+                used += Gate(self._kind(block), block.wires, 0, False).size
         gates = tuple(
-            pure_states.Gate(kind_of(block), block.wires, offsets.get(id(block), 0), block.varies)
+            Gate(self._kind(block), block.wires, offsets.get(id(block), 0), block.varies)
             for block in self.blocks
         )
         words = tuple(as_word(word, self.circuit.wires) for word in self._words)
-        return pure_states.Program(self.circuit.wires, len(self._halves[0]), gates, words)
+        return Program(self.circuit.wires, len(self._halves[0]), gates, words)
 
     def _fixed_numbers(self, row: Array) -> Array:
         """Of all steps, from a tape row (K,)."""
         matrices = block_matrices(self._still, row)
-        flat = [_flat(b, matrix[None]) for b, matrix in zip(self._still, matrices)]
+        flat = [self._flat(b, matrix[None]) for b, matrix in zip(self._still, matrices)]
         return jnp.concatenate(flat) if flat else jnp.zeros(0, row.dtype)
 
     def _moving_numbers(self, row: Array) -> Array:
@@ -144,7 +180,7 @@ class NativeLoop:
             matrices = class_matrices(members, row)
             if group[0].kind is Kind.DIAGONAL:
                 matrices = jnp.diagonal(matrices, axis1=1, axis2=2)
-            flat.append(_flat(group[0], matrices))
+            flat.append(self._flat(group[0], matrices))
         return jnp.concatenate(flat) if flat else jnp.zeros(0, row.dtype)
 
     @cached_property
@@ -158,20 +194,16 @@ class NativeLoop:
         columns = all_terms(self.plan.observables)
         return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
 
+    def _flat(self, block: Block, matrices: Array) -> Array:
+        """The numbers of blocks of a class (m, ...): re and im, of real ones re alone."""
+        entries = matrices.reshape(-1)
+        if self._kind(block) is KernelKind.REAL:
+            return entries.real
+        return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
 
-def _flat(block: Block, matrices: Array) -> Array:
-    """The numbers of blocks of a class (m, ...): re and im of each entry, of real ones re alone."""
-    entries = matrices.reshape(-1)
-    if kind_of(block) is pure_states.Kind.REAL:
-        return entries.real
-    return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
-
-
-def kind_of(block: Block) -> "pure_states.Kind":
-    """What native code calls it."""
-    kinds = pure_states.Kind
-    if block.kind is Kind.DIAGONAL:
-        return kinds.DIAGONAL
-    if len(block.wires) == 1 and is_real_turn(block):
-        return kinds.REAL
-    return kinds.CNOT if is_cnot(block) else kinds.COMPLEX
+    def _kind(self, block: Block) -> "KernelKind":
+        if block.kind is Kind.DIAGONAL:
+            return KernelKind.DIAGONAL
+        if self._shares and len(block.wires) == 1 and is_real_turn(block):
+            return KernelKind.REAL
+        return KernelKind.CNOT if is_cnot(block) else KernelKind.COMPLEX

@@ -8,9 +8,9 @@ from qrnn_jax.circuit import PauliSum, Probabilities
 from qrnn_jax.circuit.observables import AbstractObservable, AbstractPauli
 
 try:
-    from qrnn_jax_kernels import pure_states
+    from qrnn_jax_kernels.program import Word
 except ImportError:  # the leaf package is optional
-    pure_states = None  # type: ignore[assignment]
+    Word = None  # type: ignore[assignment,misc]
 
 PauliWord = tuple[tuple[int, str], ...]
 
@@ -42,8 +42,8 @@ def _outcomes(wires: tuple[int, ...]) -> list[dict]:
     return [dict(zip(words, row.tolist())) for row in signs]
 
 
-def as_word(word: tuple[tuple[int, str], ...], wires: int) -> "pure_states.Word":
+def as_word(word: tuple[tuple[int, str], ...], wires: int) -> "Word":
     place = {wire: 1 << (wires - 1 - wire) for wire, _ in word}
     flips = sum(place[wire] for wire, letter in word if letter in "XY")
     signs = sum(place[wire] for wire, letter in word if letter in "ZY")
-    return pure_states.Word(flips, signs, sum(letter == "Y" for _, letter in word) % 4)
+    return Word(flips, signs, sum(letter == "Y" for _, letter in word) % 4)

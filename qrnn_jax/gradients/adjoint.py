@@ -1,5 +1,6 @@
 """Exact reverse mode that keeps no states: unitary steps are undone on the way back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
@@ -12,7 +13,7 @@ from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.engines.layered import LayeredLoop, layered_refusal
-from qrnn_jax.engines.native import NativeLoop, native_refusal
+from qrnn_jax.engines.native import NativeLoop, native_refusal, unasked_refusal
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
@@ -21,7 +22,12 @@ from qrnn_jax.gradients.base import (
     Start,
 )
 
-KERNELS = ("native", "layers", "reference")
+# (why not, in a sentence; the loop)
+_LOOPS: dict[str, tuple[Callable, Callable]] = {
+    "native": (native_refusal, NativeLoop.here),
+    "layers": (layered_refusal, LayeredLoop),
+}
+KERNELS = (*_LOOPS, "reference")
 
 
 @final
@@ -38,11 +44,12 @@ class Adjoint(AbstractSimulatorGradient):
     differentiable.
 
     Arguments:
-        kernel: "native" runs the whole loop of a pure state in compiled C++, on the CPU: gates on
-            one or two wires, Pauli sums and probabilities. "layers" runs pure states in JAX as real
-            matrices, phases and reorderings of the amplitudes, a whole batch at once. "reference"
-            undoes any plan step by step. None takes the first of these that is possible, and warns
-            once where native code cannot be built.
+        kernel: "native" runs the whole loop of a pure state in compiled code, C++ on the CPU and
+            CUDA on an NVIDIA GPU: gates on one or two wires, Pauli sums and probabilities. "layers"
+            runs pure states in JAX as real matrices, phases and reorderings of the amplitudes, a
+            whole batch at once. "reference" undoes any plan step by step. None takes the first of
+            these that is possible, but CUDA code, which has not been measured yet, only when asked
+            for; it warns once where native code cannot be built.
 
     Raises:
         ValueError: an unknown kernel, or one asked for where it is not possible.
@@ -70,25 +77,25 @@ class Adjoint(AbstractSimulatorGradient):
         return None
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
-        plan, reason = expectations.plan, None
-        if self.kernel in (None, "native"):
-            reason = native_refusal(plan)
-            if reason is None:
-                return partial(_by_loop, NativeLoop, expectations)
-        if self.kernel in (None, "layers"):
-            reason = layered_refusal(plan)
-            if reason is None:
-                return partial(_by_loop, LayeredLoop, expectations)
-        if self.kernel in ("native", "layers"):
+        plan = expectations.plan
+        if self.kernel is None:
+            for refusal, loop in ((unasked_refusal, NativeLoop.here), _LOOPS["layers"]):
+                if refusal(plan) is None:
+                    return partial(_by_loop, loop, expectations)
+        if self.kernel in (None, "reference"):
+            return partial(_adjoint, expectations)
+        refusal, loop = _LOOPS[self.kernel]
+        reason = refusal(plan)
+        if reason:
             raise ValueError(
                 f"Argument `kernel` must be possible here, but is {self.kernel!r}: {reason}; try "
                 '`kernel="reference"`.'
             )
-        return partial(_adjoint, expectations)
+        return partial(_by_loop, loop, expectations)
 
 
 def _by_loop(
-    loop: type[NativeLoop] | type[LayeredLoop],
+    loop: Callable[[StateVectorPlan], NativeLoop | LayeredLoop],
     expectations: AbstractExpectations,
     weights: Array,
     data: Array,

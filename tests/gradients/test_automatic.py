@@ -40,7 +40,7 @@ def chosen(cell, memory, steps=STEPS, batch=BATCH):
 @pytest.fixture
 def no_loops(monkeypatch):
     """As on a GPU: neither native code nor layers."""
-    for name in ("native_refusal", "layered_refusal"):
+    for name in ("unasked_refusal", "layered_refusal"):
         monkeypatch.setattr(automatic, name, lambda plan: "there is none")
     automatic._chosen.cache_clear()
     yield

@@ -1,0 +1,48 @@
+// Which wire is where. A place is the number of a register followed by that of a thread, as bits.
+#pragma once
+
+#include "team.h"
+
+namespace qrnn_cuda {
+
+// Four bits for every wire: the bit of a place that tells the wire's bit. At most 16 wires.
+class Places {
+ public:
+  // As in memory: the place is the index of the amplitude, wire 0 its highest bit.
+  QRNN_DEVICE explicit Places(int wires) : wires_(wires), bits_(0) {
+    for (int w = 0; w < wires; ++w) bits_ |= uint64_t(wires - 1 - w) << (4 * w);
+  }
+
+  QRNN_DEVICE int wires() const { return wires_; }
+
+  QRNN_DEVICE int of(int wire) const { return static_cast<int>(bits_ >> (4 * wire) & 15); }
+
+  // The wire goes to `bit`, and the one that was there to where the wire was.
+  QRNN_DEVICE void swap(int wire, int bit) {
+    const int from = of(wire);
+    for (int w = 0; w < wires_; ++w) {
+      if (of(w) == bit) bits_ ^= uint64_t(from ^ bit) << (4 * w);
+    }
+    bits_ ^= uint64_t(from ^ bit) << (4 * wire);
+  }
+
+  // The index of the amplitude at a place.
+  QRNN_DEVICE int index(int place) const {
+    int found = 0;
+    for (int w = 0; w < wires_; ++w) found = 2 * found + (place >> of(w) & 1);
+    return found;
+  }
+
+  // Bits of an amplitude's index as bits of its place.
+  QRNN_DEVICE int mask(int bits) const {
+    int found = 0;
+    for (int w = 0; w < wires_; ++w) found |= (bits >> (wires_ - 1 - w) & 1) << of(w);
+    return found;
+  }
+
+ private:
+  int wires_;
+  uint64_t bits_;
+};
+
+}  // namespace qrnn_cuda

@@ -1,0 +1,52 @@
+"""The benchmark of the CUDA kernel: without a GPU it says so; its measuring runs on any device."""
+
+import json
+
+import jax
+import pytest
+from qrnn_jax_kernels import cuda_pure_states, pure_states
+
+from benchmarks import gpu
+from benchmarks.workloads import W2
+
+without_gpu = pytest.mark.skipif(
+    cuda_pure_states.obstacle() is None, reason="there is a GPU; run `python -m benchmarks.gpu`"
+)
+
+
+@without_gpu
+def test_without_a_gpu_it_ends_with_exit_code_5(tmp_path, capsys: pytest.CaptureFixture) -> None:
+    assert gpu.main(["--out", str(tmp_path)]) == gpu.NO_DEVICE == 5
+    told = capsys.readouterr()
+    assert "There is nothing to measure: the CUDA kernel runs on NVIDIA GPUs" in told.err
+    assert told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(pure_states.obstacle() is not None, reason="no native code to measure")
+def test_it_checks_and_times_the_kernel_at_every_batch(capsys: pytest.CaptureFixture) -> None:
+    """Here by the CPU's native code: the script only knows "native"."""
+    with jax.enable_x64(False):
+        results, refused = gpu.measure([W2.small()], [3, 5], rounds=1)
+    found = json.loads(json.dumps(results))["W2"]
+    assert not refused
+    assert set(found["programs"]) == {gpu.SCAN, gpu.BACKPROP, gpu.KERNEL}
+    assert [grown["sequences"] for grown in found["more_sequences"]] == [3, 5]
+    for grown in found["more_sequences"]:
+        rate, seconds = grown["sequence_steps_per_second"], grown["median_s"]
+        assert rate[gpu.KERNEL] == pytest.approx(3 * grown["sequences"] / seconds[gpu.KERNEL])
+    assert "W2 with 5 sequences" in capsys.readouterr().out
+
+
+def test_a_kernel_that_disagrees_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = gpu.programs
+
+    def wrong(workload):
+        losses = right(workload)
+        losses[gpu.KERNEL] = lambda *args: 1.01 * losses[gpu.SCAN](*args)
+        return losses
+
+    monkeypatch.setattr(gpu, "programs", wrong)
+    grown = gpu.grow(W2.small(), 2, rounds=1)
+    assert "not timed" in grown["refused"]
+    assert "median_s" not in grown

@@ -1,6 +1,7 @@
 // The same kernel on the host, to test it without a GPU: a block after the other, its threads in
 // lock-step.
 
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct Twin {
     using Threads = Team<T, Shape::warps>;
     constexpr int R = Shape::registers;
     const Threads team{};
-    std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1);
+    std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1, std::nan(""));  // as on a GPU
     T* kept = sums_fit<Shape>(task) ? sums.data() : nullptr;
     for (int64_t block = 0; block < blocks<Shape>(task); ++block) {
       if (backward) {  // on the heap: a team of arrays is large

@@ -19,8 +19,10 @@ from qrnn_jax.circuit.layers import Form, Layer, layers
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.engines.base import AbstractPlan, read_all, real_dtype
 from qrnn_jax.engines.merged import AbstractProgram, merged_loop
-from qrnn_jax.engines.stages import AbstractStage, Pair, stage
+from qrnn_jax.engines.moving import Moving
+from qrnn_jax.engines.stages import AbstractStage, Dense, Pair, Permutation, Phases
 from qrnn_jax.engines.state_vector import StateVectorPlan
+from qrnn_jax.engines.window import Window
 
 Bound = tuple[tuple[AbstractStage, Any], ...]
 Backwards = tuple[tuple[AbstractStage, Any, Any], ...]
@@ -85,7 +87,7 @@ class LayeredProgram(AbstractProgram):
     def _stages(self) -> tuple[tuple[AbstractStage, ...], tuple[AbstractStage, ...]]:
         """Before and after the read-out."""
         before, after = (
-            tuple(stage(layer, self.circuit.wires, self.moving) for layer in half)
+            tuple(_stage(layer, self.circuit.wires, self.moving) for layer in half)
             for half in _halves(self.circuit)
         )
         return before, after
@@ -175,6 +177,18 @@ def _halves(circuit: Circuit) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
     wires = 3 if circuit.wires <= _CACHED_WIRES else 4
     first = layers(circuit, range(read), max_wires=wires)
     return first, layers(circuit, range(read, total), max_wires=wires)
+
+
+def _stage(layer: Layer, count: int, moving: Sequence[int]) -> AbstractStage:
+    """A layer ready to act on `count` wires; `moving` are the tape columns of the rows."""
+    if layer.form is Form.REAL:
+        return Window(layer, count)
+    if layer.form is Form.MOVING:
+        columns = [tuple(map(moving.index, member.columns)) for member in layer.members]
+        return Moving(layer, count, tuple(columns))
+    if layer.form is Form.PHASES:
+        return Phases(layer, count)
+    return (Permutation if layer.form is Form.PERMUTATION else Dense)(layer, count)
 
 
 def _applied(bound: Bound, row: Array, x: Array) -> Array:

@@ -8,7 +8,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.engines.density_matrix import DensityMatrix
 from qrnn_jax.engines.layered import layered_refusal
-from qrnn_jax.engines.stages import Window
+from qrnn_jax.engines.window import Window
 from qrnn_jax.setup import _fastest, plan_for
 from tests.helpers import quick_jit
 from tests.kernels.test_native_pure import everywhere, numbers, value_and_gradients, worst

@@ -82,6 +82,20 @@ def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
     np.testing.assert_allclose(slopes, np.zeros((3, 1)), atol=1e-14)
 
 
+def test_batches_of_batches_keep_their_order() -> None:
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.RY(0, qj.Data(0))))
+    cell, weights = qj.CircuitCell(circuit, qj.Z(0)), jnp.array([0.4])
+    xs = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 3, 4, 1)))
+
+    def run(x: jax.Array) -> jax.Array:
+        return qj.run(cell, weights, x, gradient=LAYERS)
+
+    apart = [[run(x) for x in row] for row in xs]
+    np.testing.assert_allclose(jax.vmap(jax.vmap(run))(xs), np.array(apart), atol=1e-14)
+    swapped = jax.vmap(jax.vmap(run), in_axes=1, out_axes=1)(xs)
+    np.testing.assert_allclose(swapped, np.array(apart), atol=1e-14)
+
+
 def batch_loss(cell: qj.CircuitCell, xs: jax.Array, mix: jax.Array, rule: qj.AbstractGradient):
     return lambda w: jnp.sum(jax.vmap(lambda x: qj.run(cell, w, x, gradient=rule))(xs) * mix)
 

@@ -19,13 +19,15 @@ from qrnn_jax.circuit.layers import Form, Layer, layers
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.engines.base import AbstractPlan, read_all, real_dtype
 from qrnn_jax.engines.merged import AbstractProgram, merged_loop
-from qrnn_jax.engines.stages import AbstractStage, Pair, stage
+from qrnn_jax.engines.moving import Moving
+from qrnn_jax.engines.stages import AbstractStage, Dense, Pair, Permutation, Phases
 from qrnn_jax.engines.state_vector import StateVectorPlan
+from qrnn_jax.engines.window import Window
 
 Bound = tuple[tuple[AbstractStage, Any], ...]
 Backwards = tuple[tuple[AbstractStage, Any, Any], ...]
 
-_WINDOW_WIRES = 3  # as fast as 4, and the rounding of 4 drifts ten times further in float32
+_CACHED_WIRES = 12  # up to here a batch stays in the cache
 
 
 def layered_refusal(plan: AbstractPlan) -> str | None:
@@ -90,7 +92,7 @@ class LayeredProgram(AbstractProgram):
     def _stages(self) -> tuple[tuple[AbstractStage, ...], tuple[AbstractStage, ...]]:
         """Before and after the read-out."""
         before, after = (
-            tuple(stage(layer, self.circuit.wires, self.moving) for layer in half)
+            tuple(_stage(layer, self.circuit.wires, self.moving) for layer in half)
             for half in _halves(self.circuit)
         )
         return before, after
@@ -176,8 +178,22 @@ class LayeredProgram(AbstractProgram):
 def _halves(circuit: Circuit) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
     """The layers before and after the read-out."""
     read, total = circuit.read_index, len(circuit.operations)
-    first = layers(circuit, range(read), max_wires=_WINDOW_WIRES)
-    return first, layers(circuit, range(read, total), max_wires=_WINDOW_WIRES)
+    # windows of 3 are as fast as 4 and drift less in float32; beyond the cache each pass counts
+    wires = 3 if circuit.wires <= _CACHED_WIRES else 4
+    first = layers(circuit, range(read), max_wires=wires)
+    return first, layers(circuit, range(read, total), max_wires=wires)
+
+
+def _stage(layer: Layer, count: int, moving: Sequence[int]) -> AbstractStage:
+    """A layer ready to act on `count` wires; `moving` are the tape columns of the rows."""
+    if layer.form is Form.REAL:
+        return Window(layer, count)
+    if layer.form is Form.MOVING:
+        columns = [tuple(map(moving.index, member.columns)) for member in layer.members]
+        return Moving(layer, count, tuple(columns))
+    if layer.form is Form.PHASES:
+        return Phases(layer, count)
+    return (Permutation if layer.form is Form.PERMUTATION else Dense)(layer, count)
 
 
 def _applied(bound: Bound, row: Array, x: Array) -> Array:

@@ -8,7 +8,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.engines.density_matrix import DensityMatrix
 from qrnn_jax.engines.layered import layered_refusal
-from qrnn_jax.engines.stages import Window
+from qrnn_jax.engines.window import Window
 from qrnn_jax.expectations import Expectations
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
@@ -81,6 +81,20 @@ def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
     np.testing.assert_allclose(run(weights), expected, atol=1e-14)
     slopes = jax.jacrev(lambda w: qj.run(cell, w, xs, gradient=LAYERS)[:, 0])(jnp.zeros(1))
     np.testing.assert_allclose(slopes, np.zeros((3, 1)), atol=1e-14)
+
+
+def test_batches_of_batches_keep_their_order() -> None:
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.RY(0, qj.Data(0))))
+    cell, weights = qj.CircuitCell(circuit, qj.Z(0)), jnp.array([0.4])
+    xs = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 3, 4, 1)))
+
+    def run(x: jax.Array) -> jax.Array:
+        return qj.run(cell, weights, x, gradient=LAYERS)
+
+    apart = [[run(x) for x in row] for row in xs]
+    np.testing.assert_allclose(jax.vmap(jax.vmap(run))(xs), np.array(apart), atol=1e-14)
+    swapped = jax.vmap(jax.vmap(run), in_axes=1, out_axes=1)(xs)
+    np.testing.assert_allclose(swapped, np.array(apart), atol=1e-14)
 
 
 def batch_loss(cell: qj.CircuitCell, xs: jax.Array, mix: jax.Array, rule: qj.AbstractGradient):

@@ -133,7 +133,8 @@ def test_a_value_lives_until_its_last_use():
 
 def test_elementwise_work_is_written_once():
     number = 4  # the sum itself
-    assert footprint(lambda x: jnp.sum(jnp.sin(x) * 2 + 1), SQUARE).peak_bytes == BYTES + number
+    one = footprint(lambda x: jnp.sum(jnp.sin(x) + jnp.cos(x)), SQUARE)
+    assert one.peak_bytes == BYTES + number
     assert footprint(lambda x: jnp.sum(jnp.sin(x @ x)), SQUARE).peak_bytes == BYTES + number
 
 
@@ -146,9 +147,9 @@ def test_a_loop_keeps_its_stack_its_carry_and_one_turn():
 
 def test_a_scatter_writes_into_what_was_there():
     def run(x):
-        return jnp.sum((x @ x).at[3].add(x[0]) @ x)
+        return jnp.sum((x @ x).at[3].add(x[0]))
 
-    assert footprint(run, SQUARE).peak_bytes < 2.2 * BYTES
+    assert BYTES < footprint(run, SQUARE).peak_bytes < 1.1 * BYTES
 
 
 def test_arithmetic_is_counted_turn_by_turn():

@@ -1,6 +1,7 @@
 """The forecast of memory beside what XLA reserves, and its few rules on programs done by hand."""
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -22,7 +23,8 @@ from qrnn_jax.setup import plan_for
 from tests.helpers import ALL_CELLS, Forced
 
 # what users compile with; the other tests compile quickly
-OPTIONS = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+USUAL = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+OPTIONS = USUAL if "fusion_emitters" in os.environ.get("XLA_FLAGS", "") else {}
 RESULTS = Path(benchmarks.__file__).parent / "results"
 NATIVE = pytest.mark.skipif(obstacle() is not None, reason=f"no native code: {obstacle()}")
 REFERENCE = qj.Adjoint(kernel="reference")

@@ -7,6 +7,7 @@ import pytest
 from qrnn_jax_kernels.pure_states import obstacle
 
 import qrnn_jax as qj
+from qrnn_jax.feedback import feedback_rule
 from qrnn_jax.gradients import automatic
 from qrnn_jax.gradients.automatic import CANDIDATES, forecast
 from qrnn_jax.gradients.byte_sizes import as_bytes, readable
@@ -148,3 +149,10 @@ def test_bytes_are_written_in_decimal_units():
         "5.4 MB",
         "4.1 GB",
     ]
+
+
+def test_a_controlled_circuit_takes_it_without_a_limit():
+    for sampled in (False, True):
+        assert feedback_rule(qj.Automatic(), sampled) == feedback_rule(None, sampled)
+        with pytest.raises(ValueError, match=r"must be `ParameterShift\(\)` for a controlled"):
+            feedback_rule(qj.Automatic(memory="1GB"), sampled)

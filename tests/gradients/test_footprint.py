@@ -1,6 +1,7 @@
 """The forecast of memory beside what XLA reserves, and its few rules on programs done by hand."""
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -22,7 +23,8 @@ from qrnn_jax.setup import plan_for
 from tests.helpers import ALL_CELLS, Forced
 
 # what users compile with; the other tests compile quickly
-OPTIONS = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+USUAL = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+OPTIONS = USUAL if "fusion_emitters" in os.environ.get("XLA_FLAGS", "") else {}
 RESULTS = Path(benchmarks.__file__).parent / "results"
 NATIVE = pytest.mark.skipif(obstacle() is not None, reason=f"no native code: {obstacle()}")
 REFERENCE = qj.Adjoint(kernel="reference")
@@ -142,7 +144,8 @@ def test_a_value_lives_until_its_last_use():
 
 def test_elementwise_work_is_written_once():
     number = 4  # the sum itself
-    assert footprint(lambda x: jnp.sum(jnp.sin(x) * 2 + 1), SQUARE).peak_bytes == BYTES + number
+    one = footprint(lambda x: jnp.sum(jnp.sin(x) + jnp.cos(x)), SQUARE)
+    assert one.peak_bytes == BYTES + number
     assert footprint(lambda x: jnp.sum(jnp.sin(x @ x)), SQUARE).peak_bytes == BYTES + number
 
 
@@ -155,9 +158,9 @@ def test_a_loop_keeps_its_stack_its_carry_and_one_turn():
 
 def test_a_scatter_writes_into_what_was_there():
     def run(x):
-        return jnp.sum((x @ x).at[3].add(x[0]) @ x)
+        return jnp.sum((x @ x).at[3].add(x[0]))
 
-    assert footprint(run, SQUARE).peak_bytes < 2.2 * BYTES
+    assert BYTES < footprint(run, SQUARE).peak_bytes < 1.1 * BYTES
 
 
 def test_arithmetic_is_counted_turn_by_turn():

@@ -33,6 +33,8 @@ def native_refusal(plan: AbstractPlan) -> str | None:
         return "the package `qrnn_jax_kernels` is not there"
     if not isinstance(plan, StateVectorPlan):
         return "native code has pure states of unitary steps only"
+    if plan.devices > 1:
+        return "native code has states on one device only"
     if plan.circuit.wires > pure_states.MOST_WIRES:
         return f"native code has at most {pure_states.MOST_WIRES} wires"
     for index, operation in enumerate(plan.circuit.operations):

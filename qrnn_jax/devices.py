@@ -81,6 +81,11 @@ def mesh_over(devices: int | None) -> Mesh:
     known = jax.devices()
     if devices is not None:
         check_devices(devices)
+    if jax.sharding.get_abstract_mesh().manual_axes:
+        raise ValueError(
+            "Argument `devices` must be 1 inside of what is divided already, by `over_devices` or "
+            f"`jax.shard_map`, but is {devices}; try dividing one of the two."
+        )
     if devices is not None and devices > len(known):
         raise ValueError(
             f"Argument `devices` must be at most {len(known)}, as many as JAX has here, but is "

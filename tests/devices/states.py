@@ -25,7 +25,7 @@ RULES = {
 
 def random_cell(seed: int) -> qj.CircuitCell:
     """Five wires: with four devices, blocks of three wires meet a part of three."""
-    return qj.CircuitCell(random_circuit(seed, wires=5, kind="unitary", gates=7), OBSERVABLES)
+    return qj.CircuitCell(random_circuit(seed, wires=5, kind="unitary", gates=5), OBSERVABLES)
 
 
 def everything(cell: qj.CircuitCell, rule: qj.AbstractGradient, devices: int) -> Any:

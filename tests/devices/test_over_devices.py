@@ -52,10 +52,10 @@ def test_each_device_plays_its_share_of_the_shifted_runs(found: dict[str, Any]) 
     assert found["shifted_runs"]["parts"] == [2, 3]
 
 
-@pytest.mark.parametrize("shots", ["shots None", "shots 50"])
-def test_shifted_runs_agree(found: dict[str, Any], shots: str) -> None:
+@pytest.mark.parametrize("runs", ["exact", "sampled"])
+def test_shifted_runs_agree(found: dict[str, Any], runs: str) -> None:
     """Sampled ones draw the same outcomes."""
-    assert found["shifted_runs"][shots] < 1e-12
+    assert found["shifted_runs"][runs] < 1e-12
 
 
 @pytest.mark.parametrize(

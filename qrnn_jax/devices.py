@@ -5,14 +5,14 @@ JAX sums the gradient of what every device has a copy of.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "devices"
 
@@ -24,9 +24,9 @@ def over_devices(
 
     Equation: out[b] = function(x[b], params); device d of D has b = d B / D .. (d + 1) B / D - 1.
 
-    Each device runs its share with `jax.vmap`, native code included. Results do not depend on the
+    Each device runs `jax.vmap` on its share, native code included. Results do not depend on the
     number of devices, beyond the rounding of sums. Jitted; composes with jit, vmap, grad and scan;
-    the gradient of what is not divided is summed over the devices.
+    the gradient of what every device has a copy of is summed over them.
 
     Arguments:
         function: of one sequence, one seed, one set of parameters.
@@ -48,7 +48,7 @@ def over_devices(
         >>> many(params, xs).shape, jax.grad(lambda p: many(p, xs).sum())(params)["phi"].shape
         ((8, 5, 1), ())
 
-    Source: `jax.shard_map`, https://docs.jax.dev/en/latest/notebooks/shard_map.html.
+    Source: `jax.shard_map`, data parallelism.
     """
     mesh = mesh_over(devices)
     axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
@@ -61,7 +61,9 @@ def over_devices(
             return jax.tree.map(read, axes, arguments, is_leaf=lambda axis: axis is None)
 
         _check_batch(set().union(*jax.tree.leaves(of_part(_sizes))), mesh)
-        return _divide(batched, mesh, of_part(_specs))(*arguments)
+        specs = of_part(_specs)
+        arguments = jax.tree.map(partial(_here, mesh), arguments, specs)
+        return _divide(batched, mesh, specs)(*arguments)
 
     return divided
 
@@ -117,6 +119,13 @@ def _specs(axis: int | None, part: Any) -> Any:
         return PartitionSpec(*[None] * (axis % leaf.ndim), AXIS)
 
     return jax.tree.map(spec, part)
+
+
+def _here(mesh: Mesh, leaf: Array, spec: PartitionSpec) -> Array:
+    """The same array on this mesh, where it lies on one with explicit axes (`jax.make_mesh`)."""
+    if jax.typeof(leaf).sharding.mesh.explicit_axes:
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
+    return leaf
 
 
 def _sizes(axis: int | None, part: Any) -> set[int]:

@@ -111,9 +111,23 @@ def axes() -> float:
         KEYS,
     )
     where = [{"w": 0, "b": None}, (-1, None), 0]
-    return distance(
-        jax.vmap(function, tuple(where))(*given), qj.over_devices(function, where)(*given)
-    )
+    one, four = jax.vmap(function, tuple(where)), qj.over_devices(function, where)
+    twice = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), given[:2])
+    several = [jax.vmap(many, (0, 0, None))(*twice, KEYS) for many in (one, four)]
+    return max(distance(one(*given), four(*given)), distance(*several))
+
+
+def placed() -> dict[str, float]:
+    """A batch that lies on the caller's own mesh, with axes of either kind."""
+    function = rule_run(qj.Backprop())
+    expected = slopes(jax.vmap(function, AXES))(WEIGHTS, XS)
+    found = {}
+    for name in ("Explicit", "Auto"):
+        mine = jax.make_mesh((4,), ("mine",), axis_types=(jax.sharding.AxisType[name],))
+        where = jax.sharding.NamedSharding(mine, jax.sharding.PartitionSpec("mine"))
+        got = slopes(qj.over_devices(function, AXES))(WEIGHTS, jax.device_put(XS, where))
+        found[name] = distance(expected, got)
+    return found
 
 
 def native() -> dict[str, Any]:
@@ -167,5 +181,6 @@ def refusals() -> dict[str, str]:
 
 if __name__ == "__main__":
     assert len(jax.devices()) == 4
-    parts = (every_rule, in_float32, mesh_sizes, training, axes, native, shifted_runs, refusals)
+    parts = (every_rule, in_float32, mesh_sizes, training, axes, placed, native, shifted_runs)
+    parts += (refusals,)
     print(json.dumps({part.__name__: part() for part in parts}))

@@ -41,6 +41,11 @@ def test_axes_are_those_of_vmap(found: dict[str, Any]) -> None:
     assert found["axes"] < 1e-12
 
 
+@pytest.mark.parametrize("kind", ["Explicit", "Auto"])
+def test_a_batch_may_lie_on_another_mesh(found: dict[str, Any], kind: str) -> None:
+    assert found["placed"][kind] < 1e-12
+
+
 def test_native_code_runs_on_each_device_on_its_own_share(found: dict[str, Any]) -> None:
     """Two of eight sequences; only the sums of gradients are exchanged."""
     shares = {"qrnn_pure_forward": 2, "qrnn_pure_backward": 2}

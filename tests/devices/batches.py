@@ -107,7 +107,7 @@ def axes() -> float:
     rng = np.random.default_rng(1)
     given = (
         {"w": jnp.asarray(rng.normal(size=(8, 2))), "b": jnp.asarray(rng.normal(size=3))},
-        (jnp.asarray(rng.normal(size=(5, 8))), jnp.asarray(rng.normal(size=(2, 3)))),
+        (jnp.asarray(rng.normal(size=(3, 2, 8))), jnp.asarray(rng.normal(size=(2, 3)))),
         KEYS,
     )
     where = [{"w": 0, "b": None}, (-1, None), 0]

@@ -70,6 +70,7 @@ from qrnn_jax.circuit import Z as Z
 from qrnn_jax.controller import AbstractController as AbstractController
 from qrnn_jax.controller import FeedbackCell as FeedbackCell
 from qrnn_jax.controller import Perceptron as Perceptron
+from qrnn_jax.devices import over_devices as over_devices
 from qrnn_jax.engines import AbstractEngine as AbstractEngine
 from qrnn_jax.engines import AbstractExactEngine as AbstractExactEngine
 from qrnn_jax.engines import DensityMatrix as DensityMatrix

@@ -18,10 +18,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 SOURCES = [path for path in FILES if path.name != "__init__.py"]
 
 # imports point to a smaller number, or stay inside a package
-LAYERS = {"ops": 1, "circuit": 2, "engines": 3, "gradients": 4, "cell": 5, "controller": 6}
-LAYERS |= {"checks": 7, "expectations": 7, "setup": 8, "feedback": 9, "recorded": 10, "run": 11}
-LAYERS |= {"estimate": 12, "moments": 12, "ages": 12, "losses": 12, "cells": 13}
-LAYERS |= {"explanation": 7, "step_size": 8, "explain": 12}
+LAYERS = {"devices": 0, "ops": 1, "circuit": 2, "engines": 3, "gradients": 4, "cell": 5}
+LAYERS |= {"controller": 6, "checks": 7, "expectations": 7, "setup": 8, "feedback": 9}
+LAYERS |= {"recorded": 10, "run": 11, "estimate": 12, "moments": 12, "ages": 12, "losses": 12}
+LAYERS |= {"explanation": 7, "step_size": 8, "explain": 12, "cells": 13}
 OUTER = {
     "tasks",
     "baselines",

@@ -34,6 +34,8 @@ def layered_refusal(plan: AbstractPlan) -> str | None:
     """Why a plan has no loop of layers, in a sentence; None if it has."""
     if not isinstance(plan, StateVectorPlan):
         return "layers are for pure states of unitary steps only"
+    if plan.devices > 1:
+        return "layers have states on one device only"
     return None
 
 

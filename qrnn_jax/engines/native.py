@@ -56,6 +56,8 @@ def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
     """Why a family of kernels has no loop for a plan, in a sentence; None if it has."""
     if not isinstance(plan, StateVectorPlan):
         return "native code has pure states of unitary steps only"
+    if plan.devices > 1:
+        return "native code has states on one device only"
     for index, operation in enumerate(plan.circuit.operations):
         if len(operation.wires) > 2:
             return (

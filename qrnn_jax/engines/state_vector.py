@@ -1,5 +1,6 @@
 """State vectors: unitary steps, 2**n amplitudes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, final
@@ -13,6 +14,8 @@ from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import apply_blocks, block_matrices
+from qrnn_jax.circuit.observables import AbstractPauli
+from qrnn_jax.devices import check_devices
 from qrnn_jax.engines.base import (
     AbstractExactEngine,
     AbstractPlan,
@@ -22,6 +25,7 @@ from qrnn_jax.engines.base import (
     modes_refusal,
     read_all,
 )
+from qrnn_jax.engines.divided import Divided, divided_refusal
 from qrnn_jax.engines.sampler import AbstractSampler
 
 _BLOCK_WIRES = 4  # fused blocks of 3 to 5 wires were measured fastest on wide pure states
@@ -37,10 +41,14 @@ class StateVector(AbstractExactEngine):
 
     Arguments:
         dtype: complex64 or complex128; None follows JAX's x64 setting.
+        devices: a power of two; the state is divided over so many devices by its first wires, so
+            that each holds a part of it. For states that one device cannot hold; for many
+            sequences use `over_devices`.
 
     Raises:
-        ValueError: at run time, when the step has a channel or a reset (use `DensityMatrix`), or
-            the state does not fit into memory.
+        ValueError: `devices` is no power of two; at run time, when the step has a channel or a
+            reset (use `DensityMatrix`), the state does not fit into memory, or a gate or an
+            observable has more wires than the part of one device.
 
     Example:
         >>> import jax.numpy as jnp, qrnn_jax as qj
@@ -53,6 +61,15 @@ class StateVector(AbstractExactEngine):
     """
 
     dtype: DTypeLike | None = None
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        check_devices(self.devices)
+        if self.devices & (self.devices - 1):
+            raise ValueError(
+                "Argument `devices` must be a power of two on a state vector, but is "
+                f"{self.devices}; try {1 << (self.devices.bit_length() - 1)}."
+            )
 
     def refusal(self, circuit: Circuit) -> str | None:
         if circuit.is_modes:
@@ -63,15 +80,17 @@ class StateVector(AbstractExactEngine):
                     f"`StateVector` must have unitary steps, but operation {index} is {operation}; "
                     "try `DensityMatrix()`."
                 )
-        return None
+        return divided_refusal(circuit.wires, self.devices, circuit.operations)
 
     def plan(self, circuit: Circuit, observables: tuple[AbstractObservable, ...]) -> AbstractPlan:
-        refusal = self.refusal(circuit)
+        whole = [item for item in observables if not isinstance(item, AbstractPauli)]
+        refusal = self.refusal(circuit) or divided_refusal(circuit.wires, self.devices, whole)
         if refusal:
             raise ValueError(refusal)
-        dtype = complex_dtype(self.dtype)
-        check_memory(2**circuit.wires, dtype, f"a state vector of {circuit.wires} qubits")
-        return _plan(circuit, observables, dtype)
+        dtype, share = complex_dtype(self.dtype), 2**circuit.wires // self.devices
+        what = f"a state vector of {circuit.wires} qubits"
+        check_memory(share, dtype, what if self.devices == 1 else f"a device's part of {what}")
+        return _plan(circuit, observables, dtype, self.devices)
 
     def sampler(
         self,
@@ -88,22 +107,30 @@ class StateVector(AbstractExactEngine):
 @final
 @dataclass(frozen=True)
 class StateVectorPlan(AbstractPlan):
-    """Blocks applied one after the other to 2**n amplitudes."""
+    """Blocks applied one after the other to 2**n amplitudes, perhaps divided over devices."""
 
     circuit: Circuit
     observables: tuple[AbstractObservable, ...]
     dtype: np.dtype
+    devices: int = 1
 
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
         """The blocks before and after the read-out."""
-        return lower_halves(self.circuit, max_wires=_BLOCK_WIRES)
+        most = min(_BLOCK_WIRES, self._divided.wires - self._divided.top)
+        return lower_halves(self.circuit, max_wires=most)
+
+    @property
+    def _divided(self) -> Divided:
+        return Divided(self.circuit.wires, self.devices)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         return self._halves[0] + self._halves[1]
 
     def init(self) -> Array:
+        if self.devices > 1:
+            return self._divided.init(self.dtype)
         return jnp.zeros(2**self.circuit.wires, self.dtype).at[0].set(1)
 
     def open(self, state: Array) -> Array:
@@ -142,15 +169,24 @@ class StateVectorPlan(AbstractPlan):
             matrix.conj() if block.kind is Kind.DIAGONAL else matrix.conj().T
             for block, matrix in zip(self.blocks, matrices)
         ]
-        return apply_blocks(self.blocks[::-1], inverse[::-1], carry, self.circuit.wires)
+        return self._act(self.blocks[::-1], inverse[::-1], carry)
 
     def _apply(self, matrices: list[Array], psi: Array) -> tuple[Array, Array]:
         before, after = self._halves
-        count = self.circuit.wires
-        psi = apply_blocks(before, matrices[: len(before)], psi, count)
-        column = psi[:, None]
-        reads = read_all(self.observables, column, column, {w: w for w in range(count)})
-        return apply_blocks(after, matrices[len(before) :], psi, count), reads
+        psi = self._act(before, matrices[: len(before)], psi)
+        reads = self._read(psi)
+        return self._act(after, matrices[len(before) :], psi), reads
+
+    def _act(self, blocks: Sequence[Block], matrices: Sequence[Array], psi: Array) -> Array:
+        if self.devices > 1:
+            return self._divided.apply(blocks, matrices, psi)
+        return apply_blocks(blocks, matrices, psi, self.circuit.wires)
+
+    def _read(self, psi: Array) -> Array:
+        if self.devices > 1:
+            return self._divided.read(self.observables, psi)
+        column, place = psi[:, None], {wire: wire for wire in range(self.circuit.wires)}
+        return read_all(self.observables, column, column, place)
 
     @property
     def prepared_columns(self) -> frozenset[int]:

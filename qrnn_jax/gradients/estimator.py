@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread
+from qrnn_jax.devices import map_runs
 from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Start
 
 PRIMAL, RUNS, RULE = 0, 1, 2  # the streams of random numbers
@@ -65,6 +66,7 @@ class AbstractEstimator(AbstractGradient):
 
     needs_exact = False
     chunk: int | None
+    devices: int
 
     @property
     @abc.abstractmethod
@@ -278,7 +280,9 @@ def _each_run(
         return function(index, key, own)
 
     size = rule.chunk or expectations.batch(problem.steps)
-    return lax.map(one, jnp.arange(count), batch_size=min(size, count))
+    return map_runs(
+        lambda index: lax.map(one, index, batch_size=min(size, len(index))), count, rule.devices
+    )
 
 
 def _estimated(

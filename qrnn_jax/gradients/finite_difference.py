@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
+from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.perturbation import TARGETS, AbstractPerturbation
 from qrnn_jax.gradients.settings import check_choice, check_count, check_positive
@@ -69,6 +70,7 @@ class FiniteDifference(AbstractPerturbation):
         on: "outputs" (then the chain rule), or "loss" for `estimate_gradient`. Outputs are
             differenced in the weights, and in data entries where these are differentiated.
         chunk: runs simulated at a time, which bounds the memory; None chooses.
+        devices: over how many devices the runs are divided, see `docs/devices.md`.
 
     Raises:
         ValueError: a setting out of range; shots without a step; `on="loss"` outside of
@@ -89,6 +91,7 @@ class FiniteDifference(AbstractPerturbation):
     scheme: str = "central"
     on: str = "outputs"
     chunk: int | None = None
+    devices: int = 1
 
     draws = None
 
@@ -97,6 +100,7 @@ class FiniteDifference(AbstractPerturbation):
         check_choice("scheme", self.scheme, tuple(SCHEMES))
         check_choice("on", self.on, TARGETS)
         check_count("chunk", self.chunk)
+        check_devices(self.devices)
 
     @staticmethod
     def optimal_step(scheme: str, shots: int, derivative: float, sigma: float = 1.0) -> float:

@@ -21,6 +21,7 @@ from jax import Array
 
 from qrnn_jax.circuit import AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
+from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
 from qrnn_jax.gradients.estimator import RULE, AbstractEstimator, Point, Problem, kept_reads
 from qrnn_jax.gradients.settings import check_choice, check_count
@@ -62,6 +63,7 @@ class ParameterShift(AbstractEstimator):
         angle_noise: proceed where noise depends on the angle (`AngleNoise`): then the rule is
             biased, as it is on a device.
         chunk: shifted runs simulated at a time, which bounds the memory; None chooses.
+        devices: over how many devices the shifted runs are divided, see `docs/devices.md`.
 
     Raises:
         ValueError: a setting out of range; a channel's strength depends on what is differentiated
@@ -85,17 +87,19 @@ class ParameterShift(AbstractEstimator):
     allocation: str = "uniform"
     angle_noise: bool = False
     chunk: int | None = None
+    devices: int = 1
 
     def __post_init__(self) -> None:
         check_choice("route", self.route, ROUTES)
         check_choice("allocation", self.allocation, ALLOCATIONS)
         for name in ("horizon", "samples", "chunk"):
             check_count(name, getattr(self, name))
+        check_devices(self.devices)
         special = self.samples or self.horizon or self.allocation != "uniform"
-        if self.route == "shared" and special:
+        if self.route == "shared" and (special or self.devices > 1):
             raise ValueError(
-                'Argument `route` must be "replay" with `horizon`, `samples` or an `allocation`, '
-                'but is "shared", which shifts every occurrence exactly; try `route="replay"`.'
+                'Argument `route` must be "replay" with `horizon`, `samples`, `devices` or an '
+                '`allocation`, but is "shared", which plays no shifted runs; try `route="replay"`.'
             )
         if self.samples and self.allocation != "uniform":
             raise ValueError(

@@ -33,6 +33,7 @@ from jax import Array
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread
+from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.settings import check_count
 from qrnn_jax.gradients.whole import AbstractWhole, spectrum_refusal, weight_occurrences
@@ -72,6 +73,7 @@ class Riesz(AbstractWhole):
         terms: points per weight, an even number; None for 64.
         samples: draw this many points per weight at random instead.
         chunk: runs simulated at a time, which bounds the memory; None chooses.
+        devices: over how many devices the runs are divided, see `docs/devices.md`.
 
     Raises:
         ValueError: a setting out of range; a weight in a noise strength or in `AngleNoise`; data
@@ -93,10 +95,12 @@ class Riesz(AbstractWhole):
     terms: int | None = None
     samples: int | None = None
     chunk: int | None = None
+    devices: int = 1
 
     def __post_init__(self) -> None:
         for name in ("terms", "samples", "chunk"):
             check_count(name, getattr(self, name))
+        check_devices(self.devices)
         if self.terms is not None and self.terms % 2:
             raise ValueError(
                 f"Argument `terms` must be even, but is {self.terms}; try {self.terms + 1}."

@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit import Circuit
+from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.parameter_shift import ALLOCATIONS
 from qrnn_jax.gradients.settings import check_choice, check_count
@@ -52,6 +53,7 @@ class SharedShift(AbstractWhole):
     Arguments:
         allocation: how shots are split: "weighted" by |y_m|, the total kept, or "uniform".
         chunk: runs simulated at a time, which bounds the memory; None chooses.
+        devices: over how many devices the runs are divided, see `docs/devices.md`.
 
     Raises:
         ValueError: a setting out of range; a weight multiplied by data; frequencies without a
@@ -70,6 +72,7 @@ class SharedShift(AbstractWhole):
 
     allocation: str = "weighted"
     chunk: int | None = None
+    devices: int = 1
 
     draws = None
     is_unbiased = True
@@ -77,6 +80,7 @@ class SharedShift(AbstractWhole):
     def __post_init__(self) -> None:
         check_choice("allocation", self.allocation, ALLOCATIONS)
         check_count("chunk", self.chunk)
+        check_devices(self.devices)
 
     def refusal(self, circuit: Circuit) -> str | None:
         return _refusal(circuit)

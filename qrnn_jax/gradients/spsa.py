@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.perturbation import TARGETS, AbstractPerturbation
 from qrnn_jax.gradients.settings import check_choice, check_count, check_positive
 
@@ -34,6 +35,7 @@ class SPSA(AbstractPerturbation):
         on: "outputs" (then the chain rule), or "loss" for `estimate_gradient`. Outputs are
             perturbed in the weights, and in data where these are differentiated.
         chunk: runs simulated at a time, which bounds the memory; None chooses.
+        devices: over how many devices the runs are divided, see `docs/devices.md`.
 
     Raises:
         ValueError: a setting out of range; shots without a step; `on="loss"` outside of
@@ -54,12 +56,14 @@ class SPSA(AbstractPerturbation):
     directions: int = 1
     on: str = "outputs"
     chunk: int | None = None
+    devices: int = 1
 
     def __post_init__(self) -> None:
         check_positive("step", self.step)
         check_choice("on", self.on, TARGETS)
         check_count("directions", self.directions)
         check_count("chunk", self.chunk)
+        check_devices(self.devices)
         if self.directions is None:
             raise ValueError("Argument `directions` must be an integer of 1 or more, but is None.")
 

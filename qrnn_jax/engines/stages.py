@@ -100,6 +100,7 @@ class Phases(AbstractStage):
         phases = jnp.ones(2**self.count, kind)
         for block, (real, imag) in zip(self.blocks, numbers):
             phases = apply_diagonal(lax.complex(real, imag), phases, block.wires, self.count)
+        phases = phases / jnp.abs(phases)  # the same rounding in every step would add up
         return phases.real[:, None], phases.imag[:, None]
 
     def apply(self, ready: Any, row: Array, x: Array) -> Array:

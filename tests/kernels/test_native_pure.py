@@ -188,7 +188,8 @@ def test_what_it_has_not_is_refused_or_run_by_jax(cell: qj.CircuitCell, what: st
     with pytest.raises(ValueError, match=f"`kernel` must be possible here.*{what}"):
         qj.run(cell, weights, xs, gradient=NATIVE)
     expected = qj.run(cell, weights, xs)
-    np.testing.assert_allclose(qj.run(cell, weights, xs, gradient=qj.Adjoint()), expected)
+    found = qj.run(cell, weights, xs, gradient=qj.Adjoint())
+    np.testing.assert_allclose(found, expected, atol=1e-15)  # other blocks than `Backprop`
 
 
 def test_an_unknown_kernel_is_refused() -> None:

@@ -99,7 +99,9 @@ class Phases(AbstractStage):
         kind = jnp.result_type(numbers[0].dtype, jnp.complex64)
         phases = jnp.ones(2**self.count, kind)
         for block, (real, imag) in zip(self.blocks, numbers):
-            phases = apply_diagonal(lax.complex(real, imag), phases, block.wires, self.count)
+            scale = lax.rsqrt(real**2 + imag**2)  # the same rounding in every step would add up
+            factor = lax.complex(real * scale, imag * scale)
+            phases = apply_diagonal(factor, phases, block.wires, self.count)
         return phases.real[:, None], phases.imag[:, None]
 
     def apply(self, ready: Any, row: Array, x: Array) -> Array:

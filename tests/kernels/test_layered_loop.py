@@ -26,7 +26,10 @@ def wide(wires: int) -> qj.CircuitCell:
     operations += [qj.CNOT(wire, (wire + 1) % wires) for wire in range(wires)]
     operations += [qj.Read(), qj.RX(wires // 2, qj.Weight(next(weight))), qj.X(0), qj.H(wires - 1)]
     operations += [qj.SWAP(0, wires - 1), qj.RZZ(0, wires - 1, qj.Weight(next(weight)))]
-    operations += [qj.RX(wires - 1, qj.Data(1)), qj.CRX(wires - 1, 0, qj.Weight(next(weight)))]
+    operations += [
+        qj.RX(wires - 1, qj.Weight(next(weight)) * qj.Data(1)),
+        qj.CRX(wires - 1, 0, qj.Weight(next(weight))),
+    ]
     reads = (qj.Z(0), qj.X(1) @ qj.Y(wires - 1) + 0.5 * qj.Z(1), qj.Probabilities((2, 0)))
     return qj.CircuitCell(qj.Circuit(wires, operations), reads)
 

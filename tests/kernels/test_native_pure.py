@@ -259,7 +259,7 @@ def test_what_it_has_not_is_refused_or_run_by_jax(cell: qj.CircuitCell, what: st
         qj.run(cell, weights, xs, gradient=NATIVE)
     expected = qj.run(cell, weights, xs)
     found = qj.run(cell, weights, xs, gradient=qj.Adjoint())
-    np.testing.assert_allclose(found, expected, atol=1e-15)
+    np.testing.assert_allclose(found, expected, atol=1e-15)  # other blocks than `Backprop`
 
 
 def test_an_unknown_kernel_is_refused() -> None:

@@ -8,6 +8,8 @@ from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.protocol import GATES as GATES
 from qrnn_jax.hardware.protocol import AbstractDevice as AbstractDevice
 from qrnn_jax.hardware.protocol import Capabilities as Capabilities
+from qrnn_jax.hardware.qiskit_device import QiskitDevice as QiskitDevice
+from qrnn_jax.hardware.qiskit_device import to_qiskit as to_qiskit
 from qrnn_jax.hardware.queue import Queue as Queue
 from qrnn_jax.hardware.template import Angle as Angle
 from qrnn_jax.hardware.template import Instruction as Instruction

@@ -13,7 +13,6 @@ from jax.typing import DTypeLike
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractSource, Estimate
 from qrnn_jax.hardware.build import Step, step_of
-from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue, check_rows
 
@@ -97,11 +96,7 @@ class Device(AbstractEngine):
         del observables
         if group is None:
             raise ValueError("Argument `shots` must be given with `Device`, but is None.")
-        step = step_of(circuit, group)
-        refusal = self.queue.device.capabilities.refusal(step.unrolled(2))
-        if refusal:
-            raise DeviceError(refusal)
-        return DeviceSource(self.queue, step, group)
+        return DeviceSource(self.queue, step_of(circuit, group), group)
 
 
 @lru_cache(maxsize=64)
@@ -135,6 +130,7 @@ class DeviceSource(AbstractSource):
 
     def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
         steps, count = len(tape), len(directions)
+        self.queue.prepare(self.step.unrolled(steps))
         reads, kind = self.reads, np.dtype(tape.dtype)
         made = Estimate(
             jax.ShapeDtypeStruct((steps, reads), kind),  # type: ignore[arg-type]

@@ -227,6 +227,19 @@ def _constant(function: Callable[[], Any]) -> Any:
         return jax.tree.map(np.asarray, function())
 
 
+def expanded(instruction: Instruction) -> list[Instruction]:
+    """Turns of two wires as cx and rz; every other instruction as it is."""
+    name = instruction.name
+    if name not in ("rxx", "ryy", "rzz"):
+        return [instruction]
+    assert instruction.angle is not None
+    letter, (first, second) = name[1].upper(), instruction.wires
+    there = [Instruction(n, (wire,)) for wire in (first, second) for n in TO_Z[letter]]
+    back = [Instruction(n, (wire,)) for wire in (first, second) for n in FROM_Z[letter]]
+    parity = Instruction("cx", (first, second))
+    return [*there, parity, Instruction("rz", (second,), instruction.angle), parity, *back]
+
+
 def operations_of(circuit: Circuit) -> Iterator[tuple[int, Any, Columns]]:
     """(index, operation, tape columns) of a step."""
     for index, (operation, offset) in enumerate(zip(circuit.operations, circuit.offsets)):

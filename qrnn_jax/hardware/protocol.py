@@ -74,6 +74,16 @@ class AbstractDevice(abc.ABC):
     def capabilities(self) -> Capabilities:
         """What it offers."""
 
+    def prepare(self, template: Template) -> None:  # noqa: B027
+        """Make ready for a template: whatever can be done once, before any angle is known.
+
+        Called where a program is traced. What runs inside of JAX's callbacks runs with denormal
+        numbers flushed to zero, which breaks numerics such as a transpiler's.
+
+        Arguments:
+            template: within the capabilities.
+        """
+
     @abc.abstractmethod
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
         """Play one job.

@@ -94,6 +94,20 @@ class Queue:
         """Shots that may still be spent; None for no limit."""
         return None if self.budget is None else self.budget - self.spent
 
+    def prepare(self, template: Template) -> None:
+        """Refuse what the device cannot play, and let it make ready for what it can.
+
+        Arguments:
+            template: what will be played.
+
+        Raises:
+            DeviceError: the device does not offer an instruction, or has too few qubits.
+        """
+        refusal = self.device.capabilities.refusal(template)
+        if refusal:
+            raise DeviceError(refusal)
+        self.device.prepare(template)
+
     def run(
         self, template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]
     ) -> np.ndarray:
@@ -117,10 +131,8 @@ class Queue:
             if digest in self._known:
                 self._known.move_to_end(digest)
                 return self._known[digest]
-            refusal = self.device.capabilities.refusal(template)
-            if refusal:
-                raise DeviceError(refusal)
             self._check_budget(len(rows) * shots)
+            self.prepare(template)
             bits = self._all(template, rows, shots, digest)
             self._remember(digest, bits)
             return bits

@@ -11,7 +11,7 @@ from tests.helpers import random_isometry
 W = qj.Weight
 WEIGHTS = np.array([0.9, -0.7, 1.7])
 RNG = np.random.default_rng(11)
-SHOTS = 20_000
+SHOTS = 10_000
 
 GATES: dict[str, tuple] = {
     **{name: (getattr(qj, name)(1),) for name in ("X", "Y", "Z", "H", "S", "T")},

@@ -8,6 +8,7 @@ from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.protocol import GATES as GATES
 from qrnn_jax.hardware.protocol import AbstractDevice as AbstractDevice
 from qrnn_jax.hardware.protocol import Capabilities as Capabilities
+from qrnn_jax.hardware.qasm import to_openqasm3 as to_openqasm3
 from qrnn_jax.hardware.qiskit_device import QiskitDevice as QiskitDevice
 from qrnn_jax.hardware.qiskit_device import to_qiskit as to_qiskit
 from qrnn_jax.hardware.queue import Queue as Queue

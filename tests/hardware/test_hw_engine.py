@@ -48,13 +48,17 @@ def test_outputs_of_the_papers_cells_are_those_of_the_density_matrix(name: str) 
     assert (found.stderr < 0.02).all()
 
 
-def test_standard_errors_are_those_of_the_other_engines() -> None:
-    ours = qj.simulate(CELL, WEIGHTS, XS, engine=qj.Device(LocalDevice(), shots=3000), key=KEY)
-    theirs = qj.simulate(CELL, WEIGHTS, XS, shots=3000, key=KEY)
-    assert ours.stderr is not None
-    np.testing.assert_allclose(ours.stderr, theirs.stderr, rtol=0.05)
-    assert np.abs((ours.outputs - theirs.outputs) / ours.stderr).max() < 5 * np.sqrt(2)
-    assert np.abs(ours.outputs - theirs.outputs).max() > 0  # other shots
+def test_standard_errors_are_those_of_the_shots() -> None:
+    """Of outcomes +1 and -1: (1 - mean^2) / (S - 1). Settings are independent: variances add."""
+    words = qj.CircuitCell(CELL.circuit, (qj.Z(0) @ qj.Z(2), qj.X(2), qj.Z(2)))
+    engine = qj.Device(LocalDevice(), shots=300)
+    apart = qj.simulate(words, WEIGHTS, XS, engine=engine, key=KEY)
+    expected = np.sqrt((1 - apart.outputs**2) / 299)
+    np.testing.assert_allclose(apart.stderr, expected, rtol=1e-9)
+    joint = qj.simulate(CELL, WEIGHTS, XS, engine=engine, key=KEY)  # the same two circuits
+    np.testing.assert_allclose(joint.outputs[:, 1], apart.outputs @ np.array([0, 0.5, 1]))
+    variance = 0.25 * expected[:, 1] ** 2 + expected[:, 2] ** 2
+    np.testing.assert_allclose(joint.stderr[:, 1], np.sqrt(variance), rtol=1e-9)
 
 
 RULES = {

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractSource, Estimate
@@ -36,8 +35,6 @@ class Device(AbstractEngine):
     Arguments:
         device: what plays; a `hardware.Queue` around it adds a budget and counts the shots.
         shots: repetitions of every circuit; None where `run(shots=...)` says it.
-        dtype: complex64 or complex128, of which the outputs have the precision; None follows JAX's
-            x64 setting.
 
     Raises:
         TypeError: no device.
@@ -60,7 +57,8 @@ class Device(AbstractEngine):
 
     device: AbstractDevice | Queue
     shots: int | None = None
-    dtype: DTypeLike | None = None
+
+    dtype = None  # counts are summed up on the host; outputs follow JAX's x64 setting
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, AbstractDevice | Queue):

@@ -45,7 +45,7 @@ class Queue:
         budget: shots in all, over all rows and jobs; None for no limit.
         tries: how often a job is submitted before it counts as failed, 1 or more.
         pause: seconds before the second try; doubled before every further one.
-        remembered: results kept, in bytes.
+        remembered: results kept, in bytes; the last one is always kept.
 
     Raises:
         TypeError: no device.
@@ -182,7 +182,10 @@ class Queue:
 
     def _remember(self, digest: bytes, bits: np.ndarray) -> None:
         self._known[digest] = bits
-        while sum(kept.nbytes for kept in self._known.values()) > self._remembered:
+        while (
+            len(self._known) > 1
+            and sum(kept.nbytes for kept in self._known.values()) > self._remembered
+        ):
             self._known.popitem(last=False)
 
 

@@ -1,6 +1,7 @@
 """Quantum recurrent neural networks in JAX: simulated, differentiated and trained."""
 
 from qrnn_jax import cells as cells
+from qrnn_jax import hardware as hardware
 from qrnn_jax import losses as losses
 from qrnn_jax import tasks as tasks
 from qrnn_jax.ages import gradient_by_age as gradient_by_age
@@ -96,6 +97,7 @@ from qrnn_jax.gradients import FiniteDifference as FiniteDifference
 from qrnn_jax.gradients import ParameterShift as ParameterShift
 from qrnn_jax.gradients import Riesz as Riesz
 from qrnn_jax.gradients import SharedShift as SharedShift
+from qrnn_jax.hardware import Device as Device
 from qrnn_jax.moments import GradientMoments as GradientMoments
 from qrnn_jax.moments import gradient_moments as gradient_moments
 from qrnn_jax.run import Result as Result
@@ -103,4 +105,5 @@ from qrnn_jax.run import forecast as forecast
 from qrnn_jax.run import log_success as log_success
 from qrnn_jax.run import run as run
 from qrnn_jax.run import simulate as simulate
+from qrnn_jax.setup import measurement_settings as measurement_settings
 from qrnn_jax.validation import check_gradients as check_gradients

@@ -14,12 +14,9 @@ from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import rescaled, scaled_step
 from qrnn_jax.engines.marginals import marginal_estimate
-from qrnn_jax.engines.sampler import AbstractSampler, Estimate, sampled_estimate
+from qrnn_jax.engines.sampler import REPLAYS, AbstractSource, Estimate
 from qrnn_jax.gradients import AbstractExpectations
 from qrnn_jax.gradients.base import Loop, Start
-
-_REPLAYS = 128  # exact replays run side by side
-_NUMBERS = 2**22  # numbers that sampled replays may hold at a time
 
 
 @final
@@ -47,7 +44,7 @@ class Expectations(AbstractExpectations):
 
     def batch(self, steps: int) -> int:
         del steps
-        return _REPLAYS
+        return REPLAYS
 
     def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
         plan = self.exact
@@ -98,11 +95,12 @@ class Setting:
 
     Arguments:
         group: what is measured; None where branch expectations are averaged.
-        source: single repetitions, or the exact outcome distribution of every step on its own.
+        source: repetitions, simulated or of a device, or the exact outcome distribution of every
+            step on its own.
     """
 
     group: Group | None
-    source: AbstractSampler | AbstractPlan
+    source: AbstractSource | AbstractPlan
 
 
 @final
@@ -128,12 +126,8 @@ class SampledExpectations(AbstractExpectations):
 
     def batch(self, steps: int) -> int:
         sources = [setting.source for setting in self.settings]
-        held = [
-            max(source.numbers, min(self.repetitions, source.width))
-            for source in sources
-            if isinstance(source, AbstractSampler)
-        ]
-        return max(1, min(_REPLAYS, _NUMBERS // (steps * max(held)))) if held else _REPLAYS
+        drawn = [source for source in sources if isinstance(source, AbstractSource)]
+        return min((source.batch(steps, self.repetitions) for source in drawn), default=REPLAYS)
 
     def __call__(self, weights: Array, data: Array, start: Start, loop: Loop) -> tuple[Array, Any]:
         del loop
@@ -178,10 +172,10 @@ class SampledExpectations(AbstractExpectations):
         shots: int | Array,
         directions: Array | None,
     ) -> Estimate:
-        if isinstance(setting.source, AbstractSampler):
+        if isinstance(setting.source, AbstractSource):
             if directions is None:
                 directions = jnp.zeros((0, len(tape), setting.source.reads), tape.dtype)
-            return sampled_estimate(setting.source, tape, key, shots, directions)
+            return setting.source.estimate(tape, key, shots, directions)
         assert setting.group is not None
         plan, selects = setting.source, self.sampled.is_postselected
         chances, _ = Expectations(plan).replay(tape, Start(plan.init()))

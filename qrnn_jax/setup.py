@@ -69,6 +69,7 @@ def expectations_for(
     """The quantum part as `run` would play it."""
     check_shots(shots)
     engine = engine_for(cell, engine)
+    shots = shots_for(engine, shots)
     refusal = engine.refusal(cell.circuit) if cell.circuit.is_modes else None
     if refusal:
         raise ValueError(refusal)
@@ -110,6 +111,17 @@ def rule_for(
     return gradient
 
 
+def shots_for(engine: AbstractEngine | None, shots: int | None) -> int | None:
+    """The caller's shots, or those that the engine brings along."""
+    own = None if engine is None else engine.own_shots
+    if shots is not None and own is not None and shots != own:
+        raise ValueError(
+            f"Argument `shots` must not contradict the engine, but is {shots} while {engine} says "
+            f"{own}; try leaving one of them out."
+        )
+    return own if shots is None else shots
+
+
 def check_shots(shots: int | None) -> None:
     """Refuse what is neither None nor a positive integer."""
     if shots is None:
@@ -148,6 +160,37 @@ def _sampled(
     else:
         settings = [Setting(group, engine.sampler(circuit, observables, group)) for group in groups]
     return SampledExpectations(circuit, tuple(settings), shots)
+
+
+def measurement_settings(cell: AbstractCell) -> tuple[Circuit, tuple[Group, ...]]:
+    """What a device plays for a cell: one step, in every measurement setting.
+
+    Equation: reads = sum over settings of the values of their outcomes; a setting measures every
+    wire in one Pauli basis.
+
+    Arguments:
+        cell: the model.
+
+    Returns:
+        The step, with a measuring read-out as operations of its own and without read-out errors
+        (the settings have them), and one group of observables per setting. A group has `outcomes`
+        (the wires and letters), `values` (2**k, M) and `flips`.
+
+    Raises:
+        ValueError: an observable on a wire that is neither reset nor measured right after `Read`.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> cell = qj.CircuitCell(qj.Circuit(1, (qj.H(0), qj.Reset(0))), (qj.X(0), qj.Z(0)))
+        >>> [group.outcomes.word for group in qj.measurement_settings(cell)[1]]
+        [((0, 'X'),), ((0, 'Z'),)]
+
+    Source: Verteletskyi, Yen and Izmaylov, J. Chem. Phys. 152, 124114 (2020), for such groups.
+    """
+    circuit, _ = observed(cell.circuit, cell.observables)
+    groups = measurement_groups(cell.observables, dict(cell.circuit.readout_errors))
+    check_measurable(circuit, groups)
+    return circuit, groups
 
 
 def check_measurable(circuit: Circuit, groups: tuple[Group, ...]) -> None:

@@ -283,7 +283,10 @@ ALL_ENGINES: dict[str, qj.AbstractExactEngine] = {
 CUT_ENGINES: dict[str, qj.AbstractExactEngine] = {"fock": qj.Fock(6)}
 """One instance or more of every public engine that is exact up to a cutoff."""
 
-SAMPLED_ENGINES: dict[str, qj.AbstractEngine] = {"trajectories": qj.Trajectories(100)}
+SAMPLED_ENGINES: dict[str, qj.AbstractEngine] = {
+    "trajectories": qj.Trajectories(100),
+    "device": qj.Device(qj.hardware.LocalDevice(), shots=100),
+}
 """One instance or more of every public engine that draws outcomes or branches."""
 
 ALL_RULES: dict[str, qj.AbstractGradient] = {

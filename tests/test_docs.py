@@ -12,7 +12,7 @@ import jax
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax import baselines, cells, plots, tasks, training, validation
+from qrnn_jax import baselines, cells, hardware, plots, tasks, training, validation
 
 ROOT = Path(qj.__file__).parent
 REPOSITORY = ROOT.parent
@@ -23,7 +23,7 @@ NAMES = sorted(
 )
 PUBLIC = [
     (module, name)
-    for module in (qj, cells, tasks, baselines, training, validation, plots)
+    for module in (qj, cells, tasks, baselines, training, validation, plots, hardware)
     for name, value in sorted(vars(module).items())
     if not name.startswith("_")
     and (inspect.isclass(value) or inspect.isfunction(value))

@@ -31,7 +31,7 @@ from jax.typing import DTypeLike
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.lower import Block
-from qrnn_jax.engines.sampler import AbstractSampler
+from qrnn_jax.engines.sampler import AbstractSource
 
 
 class AbstractPlan(abc.ABC):
@@ -137,6 +137,11 @@ class AbstractEngine(abc.ABC):
         """The complex type of the precision that the engine computes in."""
         return complex_dtype(self.dtype)
 
+    @property
+    def own_shots(self) -> int | None:
+        """Repetitions of every circuit where the caller names none; None leaves it at that."""
+        return None
+
     @abc.abstractmethod
     def refusal(self, circuit: Circuit) -> str | None:
         """Why this engine cannot run the circuit, in a sentence; None if it can."""
@@ -147,8 +152,8 @@ class AbstractEngine(abc.ABC):
         circuit: Circuit,
         observables: tuple[AbstractObservable, ...],
         group: Group | None,
-    ) -> AbstractSampler:
-        """Single repetitions of the circuit.
+    ) -> AbstractSource:
+        """Repetitions of the circuit.
 
         Arguments:
             circuit: the step.

@@ -16,20 +16,59 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 CHUNK = 1024  # repetitions of a small state simulated side by side
+REPLAYS = 128  # runs simulated side by side
+_NUMBERS = 2**22  # numbers that sampled runs may hold at a time
 
 
-class AbstractSampler(abc.ABC):
-    """One repetition of one measurement setting; frozen and hashable."""
+class Estimate(NamedTuple):
+    """The mean of some repetitions and how far it may be off.
 
-    @property
-    @abc.abstractmethod
-    def uniforms(self) -> int:
-        """How many uniform random numbers a step takes."""
+    Arguments:
+        mean: (T, M).
+        covariance: (T, M, M), of the mean, between the reads of one step.
+        projected: (P,), the variance of sum_tm directions[p, t, m] mean[t, m]: correlations between
+            steps included.
+    """
+
+    mean: Array
+    covariance: Array
+    projected: Array
+
+
+class AbstractSource(abc.ABC):
+    """Where the repetitions of one measurement setting come from; frozen and hashable."""
 
     @property
     @abc.abstractmethod
     def reads(self) -> int:
         """How many numbers a step returns, M."""
+
+    @abc.abstractmethod
+    def batch(self, steps: int, repetitions: int) -> int:
+        """How many runs of T steps to play side by side."""
+
+    @abc.abstractmethod
+    def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
+        """Average repetitions.
+
+        Arguments:
+            tape: (T, K).
+            key: a JAX key.
+            shots: number of repetitions; may be traced.
+            directions: (P, T, M), what `Estimate.projected` refers to; P may be 0.
+
+        Returns:
+            An `Estimate`. Variances are sample variances over repetitions; NaN for a single one.
+        """
+
+
+class AbstractSampler(AbstractSource):
+    """One repetition of one measurement setting, simulated step by step."""
+
+    @property
+    @abc.abstractmethod
+    def uniforms(self) -> int:
+        """How many uniform random numbers a step takes."""
 
     @property
     @abc.abstractmethod
@@ -53,20 +92,12 @@ class AbstractSampler(abc.ABC):
     def step(self, carry: Any, prepared_t: Any, uniforms: Array) -> tuple[Any, Array]:
         """One step of one repetition: (carry, values (M,))."""
 
+    def batch(self, steps: int, repetitions: int) -> int:
+        held = max(self.numbers, min(repetitions, self.width))
+        return max(1, min(REPLAYS, _NUMBERS // (steps * held)))
 
-class Estimate(NamedTuple):
-    """The mean of some repetitions and how far it may be off.
-
-    Arguments:
-        mean: (T, M).
-        covariance: (T, M, M), of the mean, between the reads of one step.
-        projected: (P,), the variance of sum_tm directions[p, t, m] mean[t, m]: correlations between
-            steps included.
-    """
-
-    mean: Array
-    covariance: Array
-    projected: Array
+    def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
+        return sampled_estimate(self, tape, key, shots, directions)
 
 
 class _Moments(NamedTuple):

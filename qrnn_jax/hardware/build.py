@@ -1,0 +1,122 @@
+"""From a cell to its templates: one per measurement setting."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from qrnn_jax.cell import AbstractCell
+from qrnn_jax.circuit import Circuit, Measure, Reset
+from qrnn_jax.hardware.lower import FROM_Z, TO_Z, lower_operation, operations_of
+from qrnn_jax.hardware.template import Instruction, Template
+from qrnn_jax.setup import measurement_settings
+
+Letters = dict[int, str]
+
+
+def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
+    """What a device plays for a cell: one circuit per group of observables that commute.
+
+    Equation: all outputs of a group come from the same repetitions; G groups cost G times the
+    shots.
+
+    Arguments:
+        cell: the model, whose observables a device can read, see `qj.run` under shots.
+        steps: T, 1 or more.
+
+    Returns:
+        One `Template` per measurement setting.
+
+    Raises:
+        ValueError: an observable that needs another measurement than the circuit allows; modes; a
+            post-selection; a gate without an exact form.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> (template,) = qj.hardware.templates(qj.cells.Takaki(inputs=1, memory=1, depth=1), 5)
+        >>> template.steps, template.count()["measure"], template.count()["reset"]
+        (5, 5, 4)
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"Argument `steps` must be an integer of 1 or more, but is {steps!r}.")
+    circuit, groups = measurement_settings(cell)
+    return tuple(step_of(circuit, group).unrolled(steps) for group in groups)
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """A template before T is known."""
+
+    wires: int
+    columns: int
+    measured: tuple[tuple[int, str], ...]
+    before: tuple[Instruction, ...]
+    after: tuple[Instruction, ...]
+
+    def unrolled(self, steps: int) -> Template:
+        """T steps."""
+        return Template(self.wires, steps, self.columns, self.measured, self.before, self.after)
+
+
+def step_of(circuit: Circuit, group: Any) -> Step:
+    """One step in one measurement setting.
+
+    Arguments:
+        circuit: the step, its read-out errors and its measuring read-out made explicit.
+        group: what is measured, from `measurement_settings`.
+    """
+    if circuit.is_modes:
+        raise ValueError("A device must be given a circuit on qubits, but this one acts on modes.")
+    halves: tuple[list[Instruction], list[Instruction]] = ([], [])
+    word = group.outcomes.word
+    found = dict(word)
+    for index, operation, columns in operations_of(circuit):
+        if index == circuit.read_index:
+            halves[0].extend(_read(circuit, word, _flips(group)))
+        if index < circuit.read_index:
+            halves[0].extend(lower_operation(operation, columns))
+        elif not _is_repeated(operation, found):
+            halves[1].extend(lower_operation(operation, columns))
+            for wire in operation.wires:
+                found.pop(wire, None)
+    if circuit.read_index == len(circuit.operations):
+        halves[0].extend(_read(circuit, word, _flips(group)))
+    count = len(circuit.parameters)
+    return Step(circuit.wires, count, tuple(word), tuple(halves[0]), tuple(halves[1]))
+
+
+def _read(circuit: Circuit, word: Any, flips: list[tuple[float, float]]) -> list[Instruction]:
+    """Measure every wire in its basis; the basis is changed back unless a reset follows."""
+    made = []
+    for bit, (wire, letter) in enumerate(word):
+        made += [Instruction(name, (wire,)) for name in TO_Z[letter]]
+        made.append(Instruction("measure", (wire,), bit=bit, flips=flips[bit]))
+        if not _is_reset_next(circuit, wire):
+            made += [Instruction(name, (wire,)) for name in FROM_Z[letter]]
+    return made
+
+
+def _is_repeated(operation: Any, found: Letters) -> bool:
+    """Whether an unrecorded measurement only repeats what the read-out did."""
+    forgets = isinstance(operation, Measure) and operation.to is None
+    return forgets and found.get(operation.wire) == operation.basis
+
+
+def _is_reset_next(circuit: Circuit, wire: int) -> bool:
+    """Whether the first operation on a wire behind the read-out is a reset."""
+    after = circuit.operations[circuit.read_index :]
+    touching = (operation for operation in after if wire in operation.wires)
+    return isinstance(next(touching, None), Reset)
+
+
+def _flips(group: Any) -> list[tuple[float, float]]:
+    """For every measured wire, P(1 | true 0) and P(0 | true 1), from their joint table."""
+    count = len(group.outcomes.word)
+    if group.flips is None:
+        return [(0.0, 0.0)] * count
+    table = np.real(group.flips.value)  # [recorded, true]
+    bits = np.arange(2**count)[:, None] >> np.arange(count)[::-1] & 1
+    ones = bits.T @ table[:, 0]  # from all true bits 0
+    zeros = [(1 - bits[:, j]) @ table[:, 1 << (count - 1 - j)] for j in range(count)]
+    return [(float(one), float(zero)) for one, zero in zip(ones, zeros)]

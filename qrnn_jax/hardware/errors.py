@@ -1,0 +1,25 @@
+"""What goes wrong with devices."""
+
+from typing import final
+
+
+@final
+class DeviceError(RuntimeError):
+    """A device cannot do what is asked, or did not do it after all tries.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> issubclass(hardware.DeviceError, RuntimeError)
+        True
+    """
+
+
+@final
+class BudgetError(RuntimeError):
+    """A request would exceed the budget of shots; nothing of it was submitted.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> issubclass(hardware.BudgetError, hardware.DeviceError)
+        False
+    """

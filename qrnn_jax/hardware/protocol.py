@@ -1,0 +1,99 @@
+"""The one thing a device has to do: play a template for every row of a table of angles."""
+
+import abc
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from qrnn_jax.hardware.template import FIXED, ROTATIONS, Template
+
+GATES = frozenset({*FIXED, *ROTATIONS, "unitary"})
+
+
+@final
+@dataclass(frozen=True)
+class Capabilities:
+    """What a device offers, and how much it takes at a time.
+
+    Arguments:
+        basis: the names of its instructions, see `Template`; `measure` and `reset` among them.
+        measures_midway: whether a wire may be used again after it was measured.
+        max_wires: qubits.
+        max_rows: rows of angles in one job.
+        max_shots: shots per row in one job; more are split over jobs of their own seeds.
+        max_executions: rows x shots in one job.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> hardware.Capabilities(hardware.GATES | {"measure"}, max_wires=5).max_rows
+        10000
+    """
+
+    basis: frozenset[str]
+    measures_midway: bool = True
+    max_wires: int = 24
+    max_rows: int = 10_000
+    max_shots: int = 100_000
+    max_executions: int = 10_000_000
+
+    def refusal(self, template: Template) -> str | None:
+        """Why a device that offers this cannot play a template, in a sentence; None if it can."""
+        missing = sorted(template.needs - self.basis)
+        if missing:
+            return (
+                f"The device must offer the instructions {missing}, but offers only "
+                f"{sorted(self.basis)}; try another device, or a circuit without them."
+            )
+        if template.reuses_wires and not self.measures_midway:
+            return (
+                "The device must be able to use a wire again after it was measured (`mid-circuit "
+                "measure`), but cannot; try another device."
+            )
+        if template.wires > self.max_wires:
+            return (
+                f"The device must have {template.wires} qubits, but has {self.max_wires}; "
+                "try a smaller cell."
+            )
+        return None
+
+
+class AbstractDevice(abc.ABC):
+    """Something that plays templates and returns bits: hardware, or a simulator in its place.
+
+    Chunks, tries, budgets and remembered results are not its business: see `Queue`.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> isinstance(hardware.LocalDevice(), hardware.AbstractDevice)
+        True
+    """
+
+    @property
+    @abc.abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it offers."""
+
+    def prepare(self, template: Template) -> None:  # noqa: B027
+        """Make ready for a template: whatever can be done once, before any angle is known.
+
+        Called where a program is traced. What runs inside of JAX's callbacks runs with denormal
+        numbers flushed to zero, which breaks numerics such as a transpiler's.
+
+        Arguments:
+            template: within the capabilities.
+        """
+
+    @abc.abstractmethod
+    def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
+        """Play one job.
+
+        Arguments:
+            template: within the capabilities.
+            rows: (R, len(template.symbols)), float64, finite.
+            shots: repetitions of every row, within the limits.
+            seed: below 2**63, another one for every job; a simulator draws all it needs from it.
+
+        Returns:
+            (R, shots, T, outputs), uint8: 0 or 1. Shots and rows are independent of each other.
+        """

@@ -1,0 +1,204 @@
+"""Templates on anything that speaks Qiskit's sampler interface (extra `qiskit`).
+
+What was measured to go wrong there, and what stands against it:
+
+    symbolic controlled rotations are bound wrongly    they never leave `lower.py`
+    seeds next to each other share shots               seeds of the queue are hashes
+    rows are seeded 2113 apart                         at most 2048 shots of a row in one job
+    rows without symbols share all their shots         they are sent as circuits of their own
+    one sampler, one seed: the same shots every job    a sampler is made for every job's seed
+    a read-only matrix arrives as another one           it is copied
+    NaN angles give ordinary counts                    the queue refuses them
+    symbols are renamed by exporters                   plain names, `a_3_1`
+    transpiling bound circuits drops special angles    transpiled once, with symbols
+    the first bit of a register is its lowest          unpacked here, nowhere else
+"""
+
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+
+from qrnn_jax.hardware.lower import expanded
+from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
+from qrnn_jax.hardware.template import Instruction, Template
+
+_MAX_SHOTS = 2048
+_SCRATCH = "scratch"
+
+
+@final
+class QiskitDevice(AbstractDevice):
+    """A device behind `qiskit.primitives.BaseSamplerV2`: hardware, or a simulator such as Aer's.
+
+    Arguments:
+        sampler: one that draws fresh shots at every call; or, for a simulator, a function that
+            makes one for a seed.
+        backend: the device behind it, for which circuits are transpiled, and whose instructions
+            are the capabilities; None sends them as they are, for simulators.
+        optimization_level: of the transpiler, 0 to 3.
+
+    Raises:
+        TypeError: neither a sampler nor a function.
+        ValueError: a sampler with a seed of its own: it would return the same shots every time.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> def make(seed):  # with the extra `qiskit`
+        ...     from qiskit_aer.primitives import SamplerV2
+        ...     return SamplerV2(seed=seed)
+        >>> qj.hardware.QiskitDevice(make).capabilities.max_shots
+        2048
+
+    Source: the interface of Qiskit 2; the checks are our own, on qiskit-aer 0.18.
+    """
+
+    def __init__(
+        self,
+        sampler: Any,
+        *,
+        backend: Any = None,
+        optimization_level: int = 1,
+    ) -> None:
+        self._make: Callable[[int], Any]
+        if callable(getattr(sampler, "run", None)):
+            _check_unseeded(sampler)
+            self._make = lambda seed: sampler
+        elif callable(sampler):
+            self._make = sampler
+        else:
+            raise TypeError(
+                "Argument `sampler` must be a sampler of Qiskit or a function that makes one for a "
+                f"seed, but is {sampler!r}; try `lambda seed: SamplerV2(seed=seed)`."
+            )
+        self._backend = backend
+        self._level = optimization_level
+        self._circuits: dict[bytes, Any] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        basis = GATES | {"measure", "reset"}
+        if self._backend is None:
+            return Capabilities(basis, max_rows=4096, max_shots=_MAX_SHOTS)
+        # gates can be transpiled; measurement and reset are there or not
+        missing = {"measure", "reset"} - set(self._backend.target.operation_names)
+        wires = self._backend.target.num_qubits
+        return Capabilities(basis - missing, max_wires=wires, max_rows=4096, max_shots=_MAX_SHOTS)
+
+    def prepare(self, template: Template) -> None:
+        self.circuit(template)
+
+    def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
+        bits = np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)
+        if not template.outputs:
+            return bits
+        circuit = self.circuit(template)
+        place = {name: column for column, name in enumerate(template.symbols)}
+        table = rows[:, [place[symbol.name] for symbol in circuit.parameters]]
+        # rows of a table without columns would all return the same shots
+        pubs = [(circuit, table)] if table.shape[1] else [circuit] * len(rows)
+        results = self._make(seed).run(pubs, shots=shots).result()
+        for step in range(template.steps):
+            packed = [np.asarray(result.data[f"y{step}"].array) for result in results]
+            stacked = np.concatenate([p.reshape(-1, *p.shape[-2:]) for p in packed])
+            every = np.unpackbits(stacked, axis=-1)[..., ::-1]  # the last byte holds bit 0
+            bits[:, :, step] = every[..., : template.outputs]
+        return bits
+
+    def circuit(self, template: Template) -> Any:
+        """The `QuantumCircuit` of a template, transpiled once, its symbols still free.
+
+        Arguments:
+            template: what is played.
+        """
+        if template.digest not in self._circuits:
+            made = to_qiskit(template, two_wire_turns=self._backend is None)
+            if self._backend is not None:
+                from qiskit.transpiler import generate_preset_pass_manager
+
+                made = generate_preset_pass_manager(
+                    optimization_level=self._level, backend=self._backend, seed_transpiler=0
+                ).run(made)
+            self._circuits[template.digest] = made
+        return self._circuits[template.digest]
+
+
+def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
+    """A template as a `QuantumCircuit`: wire k is qubit k, step t is measured into register yt.
+
+    Equation: bit j of register yt belongs to the j-th measured wire; parameter a_t_k is the entry
+    [t, k] of the occurrence tape.
+
+    Arguments:
+        template: from `templates(cell, steps)`.
+        two_wire_turns: whether rxx, ryy and rzz stay as they are; else they become cx and rz, whose
+            angles no device restricts.
+
+    Returns:
+        An unrolled circuit without loops or conditions.
+
+    Raises:
+        ValueError: noise: a device has its own.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> (template,) = qj.hardware.templates(qj.cells.Takaki(inputs=1, memory=1, depth=1), 2)
+        >>> def draw():  # with the extra `qiskit`
+        ...     print(qj.hardware.to_qiskit(template))
+
+    Source: Qiskit's `QuantumCircuit`.
+    """
+    from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+    from qiskit.circuit import Parameter
+
+    registers = [ClassicalRegister(template.outputs, f"y{t}") for t in range(template.steps)]
+    scratch = ClassicalRegister(1, _SCRATCH)
+    instructions = list(template.instructions())
+    if any(i.name == "measure" and i.bit is None for _, i in instructions):
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers, scratch)
+    else:
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers)
+    symbols: dict[str, Any] = {}
+    for step, whole in instructions:
+        for instruction in [whole] if two_wire_turns else expanded(whole):
+            if instruction.name == "measure":
+                bit = instruction.bit
+                target = scratch[0] if bit is None else registers[step][bit]
+                circuit.measure(instruction.wires[0], target)
+                continue
+            angle = None
+            if instruction.angle is not None:
+                name = f"a_{step}_{instruction.angle.column}"
+                symbol = symbols.setdefault(name, Parameter(name))
+                angle = symbol * instruction.angle.scale + instruction.angle.offset
+            _append(circuit, instruction, angle)
+    return circuit
+
+
+def _append(circuit: Any, instruction: Instruction, angle: Any) -> None:
+    """One gate or reset, by the method of its name."""
+    name, wires = instruction.name, instruction.wires
+    if name == "kraus" or any(instruction.flips):
+        raise ValueError(
+            "A circuit for Qiskit must be free of noise, but this one has noise; try the cell "
+            "without it: a device has its own."
+        )
+    if name == "unitary":
+        # a copy: from a read-only array Aer and the transpiler took other numbers
+        circuit.unitary(np.array(instruction.matrices[0]), list(wires[::-1]))
+    elif angle is not None:
+        getattr(circuit, name)(angle, *wires)
+    else:
+        getattr(circuit, name)(*wires)
+
+
+def _check_unseeded(sampler: Any) -> None:
+    """Refuse a simulator's sampler that repeats itself."""
+    options = getattr(getattr(sampler, "options", None), "run_options", None) or {}
+    seed = getattr(sampler, "seed", None)
+    seed = options.get("seed_simulator") if seed is None else seed
+    if seed is not None:
+        raise ValueError(
+            f"Argument `sampler` must draw fresh shots in every job, but has the seed {seed}; try "
+            "`QiskitDevice(lambda seed: SamplerV2(seed=seed))`."
+        )

@@ -1,0 +1,239 @@
+"""What every device needs, once: chunks, tries, a budget, and results that are never paid twice."""
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import NamedTuple, final
+
+import numpy as np
+
+from qrnn_jax.hardware.errors import BudgetError, DeviceError
+from qrnn_jax.hardware.protocol import AbstractDevice, Capabilities
+from qrnn_jax.hardware.template import Template
+
+
+class Job(NamedTuple):
+    """One call of a device.
+
+    Arguments:
+        first: its first row.
+        last: one past its last row.
+        shots: repetitions of every row.
+    """
+
+    first: int
+    last: int
+    shots: int
+
+
+@final
+class Queue:
+    """Requests to one device: split into jobs, repeated where they fail, counted and remembered.
+
+    Equation: spent = sum over submitted jobs of rows x shots; spent <= budget, always. A failed try
+    counts, because a device may bill it.
+
+    A request is known by the hash of (template, rows, shots, key): the same one again is answered
+    from memory and costs nothing, so JAX may evaluate a pure function as often as it likes. All
+    seeds come from that hash and the number of the job and of the try, so no two are near each
+    other.
+
+    Arguments:
+        device: who plays.
+        budget: shots in all, over all rows and jobs; None for no limit.
+        tries: how often a job is submitted before it counts as failed, 1 or more.
+        pause: seconds before the second try; doubled before every further one.
+        remembered: results kept, in bytes; the last one is always kept.
+
+    Raises:
+        TypeError: no device.
+        ValueError: a setting out of range.
+
+    Example:
+        >>> import numpy as np, qrnn_jax as qj
+        >>> queue = qj.hardware.Queue(qj.hardware.LocalDevice(), budget=1000)
+        >>> circuit = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.Reset(0)))
+        >>> (template,) = qj.hardware.templates(qj.CircuitCell(circuit, (qj.Z(0),)), steps=2)
+        >>> bits = queue.run(template, np.array([[np.pi, 0.0]]), shots=300, key=(1, 2))
+        >>> bits.shape, bits.mean(axis=1).ravel().tolist(), queue.spent, queue.left
+        ((1, 300, 2, 1), [1.0, 0.0], 300, 700)
+    """
+
+    def __init__(
+        self,
+        device: AbstractDevice,
+        *,
+        budget: int | None = None,
+        tries: int = 4,
+        pause: float = 1.0,
+        remembered: int = 2**26,
+    ) -> None:
+        if not isinstance(device, AbstractDevice):
+            raise TypeError(
+                f"Argument `device` must be a device, but is {device!r}; "
+                "try `qj.hardware.LocalDevice()`."
+            )
+        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
+            raise ValueError(f"Argument `budget` must be None or an integer, but is {budget!r}.")
+        if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
+            raise ValueError(f"Argument `tries` must be an integer of 1 or more, but is {tries!r}.")
+        self.device = device
+        self.budget = budget
+        self.spent = 0
+        self.jobs = 0
+        self._tries = tries
+        self._pause = pause
+        self._remembered = remembered
+        self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
+        self._lock = threading.RLock()
+
+    @property
+    def left(self) -> int | None:
+        """Shots that may still be spent; None for no limit."""
+        return None if self.budget is None else self.budget - self.spent
+
+    def prepare(self, template: Template) -> None:
+        """Refuse what the device cannot play, and let it make ready for what it can.
+
+        Arguments:
+            template: what will be played.
+
+        Raises:
+            DeviceError: the device does not offer an instruction, or has too few qubits.
+        """
+        refusal = self.device.capabilities.refusal(template)
+        if refusal:
+            raise DeviceError(refusal)
+        self.device.prepare(template)
+
+    def run(
+        self, template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]
+    ) -> np.ndarray:
+        """Bits (R, shots, T, outputs) for every row of angles.
+
+        Arguments:
+            template: what is played.
+            rows: (R, len(template.symbols)).
+            shots: repetitions of every row, 1 or more.
+            key: what tells this request from others like it.
+
+        Raises:
+            ValueError: rows of another width, or an angle that is not finite.
+            BudgetError: the request does not fit into the budget.
+            DeviceError: the device cannot play the template, or failed in all tries.
+        """
+        rows = np.ascontiguousarray(rows, np.float64)
+        check_rows(template, rows)
+        digest = _digest(template, rows, shots, key)
+        with self._lock:
+            if digest in self._known:
+                self._known.move_to_end(digest)
+                return self._known[digest]
+            self._check_budget(len(rows) * shots)
+            self.prepare(template)
+            bits = self._all(template, rows, shots, digest)
+            self._remember(digest, bits)
+            return bits
+
+    def _all(self, template: Template, rows: np.ndarray, shots: int, digest: bytes) -> np.ndarray:
+        """Every job of a request, put together."""
+        bits = np.empty((len(rows), shots, template.steps, template.outputs), np.uint8)
+        played = np.zeros(len(rows), int)
+        for number, job in enumerate(jobs_for(self.device.capabilities, len(rows), shots)):
+            part = slice(job.first, job.last)
+            begin = played[job.first]
+            bits[part, begin : begin + job.shots] = self._one(
+                template, rows[part], job.shots, (*digest, number)
+            )
+            played[part] += job.shots
+        bits.setflags(write=False)
+        return bits
+
+    def _one(
+        self, template: Template, rows: np.ndarray, shots: int, entropy: tuple[int, ...]
+    ) -> np.ndarray:
+        """One job, tried again where it fails."""
+        problem: object = None
+        for attempt in range(self._tries):
+            if attempt:
+                time.sleep(self._pause * 2 ** (attempt - 1))
+            self._check_budget(len(rows) * shots)
+            self.spent += len(rows) * shots
+            self.jobs += 1
+            try:
+                found = self.device.run(template, rows, shots, seed_from((*entropy, attempt)))
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            problem = _complaint(found, (len(rows), shots, template.steps, template.outputs))
+            if problem is None:
+                return found
+        raise DeviceError(f"The device must play a job, but failed {self._tries} times: {problem}")
+
+    def _check_budget(self, wanted: int) -> None:
+        if self.left is not None and wanted > self.left:
+            raise BudgetError(
+                f"Argument `budget` must allow {wanted} more shots, but of {self.budget} only "
+                f"{self.left} are left; nothing was submitted. Try fewer `shots`, or a rule with "
+                "fewer circuits."
+            )
+
+    def _remember(self, digest: bytes, bits: np.ndarray) -> None:
+        self._known[digest] = bits
+        while (
+            len(self._known) > 1
+            and sum(kept.nbytes for kept in self._known.values()) > self._remembered
+        ):
+            self._known.popitem(last=False)
+
+
+def jobs_for(limits: Capabilities, rows: int, shots: int) -> Iterator[Job]:
+    """The jobs of one request: every row is played `shots` times in all."""
+    left = shots
+    while left:
+        now = min(left, limits.max_shots, limits.max_executions)
+        width = min(limits.max_rows, limits.max_executions // now)
+        for first in range(0, rows, width):
+            yield Job(first, min(first + width, rows), now)
+        left -= now
+
+
+def seed_from(entropy: tuple[int, ...]) -> int:
+    """A seed below 2**63, far from that of any other entropy."""
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def check_rows(template: Template, rows: np.ndarray) -> None:
+    """Refuse a table that does not fit, and angles that are no numbers: devices take them."""
+    if rows.ndim != 2 or rows.shape[1] != len(template.symbols):
+        raise ValueError(
+            f"Argument `rows` must have shape (rows, {len(template.symbols)}), one column per "
+            f"symbol, but has shape {rows.shape}."
+        )
+    wrong = np.argwhere(~np.isfinite(rows))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"Argument `rows` must be finite, but row {row} has {rows[row, column]} for "
+            f"{template.symbols[column]}; nothing was submitted."
+        )
+
+
+def _complaint(found: object, shape: tuple[int, ...]) -> str | None:
+    """What is wrong with the result of a job, if anything is."""
+    if not isinstance(found, np.ndarray) or found.shape != shape:
+        got = getattr(found, "shape", type(found).__name__)
+        return f"it must return bits of shape {shape}, but returned {got}"
+    if found.dtype not in (np.uint8, np.bool_) or (found.size and found.max() > 1):
+        return f"it must return bits, but returned {found.dtype} up to {found.max()}"
+    return None
+
+
+def _digest(template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]) -> bytes:
+    """What a request is known by."""
+    made = hashlib.sha256(template.digest)
+    made.update(rows.tobytes())
+    made.update(repr((rows.shape, shots, key)).encode())
+    return made.digest()

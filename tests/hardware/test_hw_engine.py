@@ -143,6 +143,17 @@ def test_transforms_give_one_request_each() -> None:
     assert len(set(np.asarray(batch[:, 0]).tolist())) > 1  # shots of their own
 
 
+def test_every_key_of_a_batch_counts() -> None:
+    """Batches that differ in the key of one sequence are different requests."""
+    queue = Queue(LocalDevice())
+    engine = qj.Device(queue, shots=50)
+    play = jax.vmap(lambda key: qj.run(CELL, WEIGHTS, XS, engine=engine, key=key))
+    one, two, three = jax.random.split(KEY, 3)
+    first, second = play(jnp.stack([one, two])), play(jnp.stack([one, three]))
+    assert np.abs(first[1] - second[1]).max() > 0
+    assert queue.spent == 2 * 2 * 2 * 50  # batches, sequences, settings
+
+
 def test_primal_plus_and_minus_share_no_shots() -> None:
     """At angle 0 all plus and minus runs have the same law: their errors must not cancel."""
     cell = qj.CircuitCell(qj.Circuit(1, (qj.RZ(0, qj.Weight(0)), qj.H(0), qj.Reset(0))), qj.Z(0))

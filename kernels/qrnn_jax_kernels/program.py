@@ -13,6 +13,7 @@ class Kind(IntEnum):
     REAL = 1  # orthogonal, on one or two wires
     DIAGONAL = 2  # phases (2**k,) on up to five wires
     CNOT = 3  # none
+    TURN = 4  # c and s of [[c, -s], [s, c]]
 
 
 class Gate(NamedTuple):
@@ -34,7 +35,7 @@ class Gate(NamedTuple):
     def size(self) -> int:
         """How many numbers."""
         dimension = 2 ** len(self.wires)
-        sizes = (2 * dimension**2, dimension**2, 2 * dimension, 0)
+        sizes = (2 * dimension**2, dimension**2, 2 * dimension, 0, 2)
         return sizes[self.kind]
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import Circuit, Probabilities
+from qrnn_jax.circuit import RY, Circuit, Probabilities
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices, class_matrices
 from qrnn_jax.circuit.observables import AbstractPauli
@@ -197,9 +197,11 @@ class NativeLoop:
         return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
 
     def _flat(self, block: Block, matrices: Array) -> Array:
-        """The numbers of blocks of a class (m, ...): re and im, of real ones re alone."""
-        entries = matrices.reshape(-1)
-        if self._kind(block) is KernelKind.REAL:
+        """The numbers of a class (m, ...): re and im, of real ones re, of turns the first column."""
+        kind, entries = self._kind(block), matrices.reshape(-1)
+        if kind is KernelKind.TURN:
+            return matrices[:, :, 0].real.reshape(-1)
+        if kind is KernelKind.REAL:
             return entries.real
         return jnp.stack([entries.real, entries.imag], axis=-1).reshape(-1)
 
@@ -207,5 +209,6 @@ class NativeLoop:
         if block.kind is Kind.DIAGONAL:
             return KernelKind.DIAGONAL
         if self._shares and len(block.wires) == 1 and is_real_turn(block):
-            return KernelKind.REAL
+            turns = all(isinstance(item.operation, RY) for item in block.members)
+            return KernelKind.TURN if turns else KernelKind.REAL
         return KernelKind.CNOT if is_cnot(block) else KernelKind.COMPLEX

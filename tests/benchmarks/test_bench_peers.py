@@ -197,7 +197,7 @@ def test_the_command_writes_the_peer_beside_ours(empty, monkeypatch, tmp_path, c
     found = json.loads((tmp_path / "out" / "W2.json").read_text())
     assert found["programs"]["a fake peer"]["versions"]["jax"] == jax.__version__
     assert found["programs"]["a fake peer"]["median_s"] > 0
-    assert set(found["ours_over"]) == {PLAIN, "a fake peer"}
+    assert set(found["ours_over"]) == {PLAIN, "plain JAX, step fused by hand", "a fake peer"}
     assert found["programs"][OURS]["peak_rss_bytes"] != 0
     assert command.main(["--picture", "--out", str(tmp_path / "out")]) == 0
     picture = (tmp_path / "out" / "overview.png").read_bytes()

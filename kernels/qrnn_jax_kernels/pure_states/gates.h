@@ -14,7 +14,7 @@
 
 namespace qrnn {
 
-enum Kind { kComplex = 0, kReal = 1, kDiagonal = 2, kControlledNot = 3 };
+enum Kind { kComplex = 0, kReal = 1, kDiagonal = 2, kControlledNot = 3, kTurn = 4 };
 
 constexpr int kMostWires = 5;  // of a gate
 
@@ -25,11 +25,16 @@ struct Gate {
   int64_t offset;           // of its numbers
   bool varies;              // whether these change from step to step
 
-  // Where M[b][c], or the phase of b, stands among the numbers.
+  bool real() const { return kind == kReal || kind == kTurn; }
+
+  // Where M[b][c], or the phase of b, stands among the numbers; of a turn [[c, -s], [s, c]], c and s.
   int entry(int b, int c) const {
+    if (kind == kTurn) return b != c;
     const int place = kind == kDiagonal ? b : (b << count) + c;
     return kind == kReal ? place : 2 * place;
   }
+
+  bool negative(int b, int c) const { return kind == kTurn && b < c; }
 };
 
 // A gate with its numbers, and where their cotangents are summed.
@@ -42,13 +47,13 @@ struct Numbered {
 
   Complex<T> number(int b, int c) const {
     const Vec* at = numbers + gate->entry(b, c);
-    return {at[0], gate->kind == kReal ? Vec{} : at[1]};
+    return {gate->negative(b, c) ? -at[0] : at[0], gate->real() ? Vec{} : at[1]};
   }
 
   void add_to(int b, int c, Complex<T> cotangent) const {
     Vec* at = sums + gate->entry(b, c);
-    at[0] += cotangent.re;
-    if (gate->kind != kReal) at[1] += cotangent.im;
+    at[0] += gate->negative(b, c) ? -cotangent.re : cotangent.re;
+    if (!gate->real()) at[1] += cotangent.im;
   }
 };
 

@@ -19,7 +19,7 @@ class Turn {
   void set(const Numbered<T>& given, int bit, int lane_value, bool adjoint) {
     given_ = given;
     half = 1 << bit;
-    real = given.gate->kind == kReal;
+    real = given.gate->real();
     lanes_tell_ = lane_value;
     odd_ = Lanes<T>::odd(lane_value);
     for (int b = 0; b < 2; ++b) {

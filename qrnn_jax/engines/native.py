@@ -179,6 +179,10 @@ class NativeLoop:
             for block in group:
                 members.append(replace(block.members[0], offset=used))
                 used += len(members[-1].columns)
+            if self._kind(group[0]) is KernelKind.TURN:
+                half = row[used - len(group) : used] / 2  # RY has one parameter
+                flat.append(jnp.stack([jnp.cos(half), jnp.sin(half)], axis=-1).reshape(-1))
+                continue
             matrices = class_matrices(members, row)
             if group[0].kind is Kind.DIAGONAL:
                 matrices = jnp.diagonal(matrices, axis1=1, axis2=2)
@@ -197,7 +201,7 @@ class NativeLoop:
         return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
 
     def _flat(self, block: Block, matrices: Array) -> Array:
-        """The numbers of a class (m, ...): re and im, of real ones re, of turns the first column."""
+        """The numbers of a class (m, ...): re and im; of real ones re, of turns a column."""
         kind, entries = self._kind(block), matrices.reshape(-1)
         if kind is KernelKind.TURN:
             return matrices[:, :, 0].real.reshape(-1)

@@ -137,7 +137,11 @@ def _batch(batch: int | None, gradient: AbstractGradient) -> int:
 def _choice(expectations: Expectations, steps: int, gradient: AbstractGradient) -> Choice:
     if isinstance(gradient, Automatic):
         return gradient.choose(expectations, steps)
-    return Choice(rule_for(expectations, steps, gradient), _NAMED, ())
+    rule = rule_for(expectations, steps, gradient)
+    refusal = rule.refusal(expectations.circuit)
+    if refusal:
+        raise ValueError(refusal)
+    return Choice(rule, _NAMED, ())
 
 
 def _native_refusal(rule: AbstractGradient, plan: AbstractPlan) -> str | None:

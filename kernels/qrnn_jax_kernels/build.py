@@ -82,8 +82,14 @@ def library(folder: Path, toolchain: Toolchain = CPP) -> ctypes.CDLL:
     source = folder / f"{folder.name}{toolchain.suffix}"
     compiler = _compiler(toolchain)
     target = _cache() / f"{folder.name}-{_key(folder, toolchain, compiler)}.so"
-    if not target.exists():
-        _compile([compiler, *toolchain.flags], source, target)
+    try:
+        if not target.exists():
+            _compile([compiler, *toolchain.flags], source, target)
+    except OSError as error:
+        raise BuildError(
+            f"The kernel {source.name} cannot be built in {target.parent}: {error}; try the "
+            f"environment variable {CACHE}."
+        ) from error
     try:
         return ctypes.CDLL(str(target))
     except OSError as error:
@@ -118,8 +124,8 @@ def _compiler(toolchain: Toolchain) -> str:
 
 def _cache() -> Path:
     chosen = os.environ.get(CACHE)
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(chosen) if chosen else Path(root) / "qrnn_jax" / "kernels"
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    folder = Path(chosen or os.path.join(os.path.expanduser(root), "qrnn_jax", "kernels"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

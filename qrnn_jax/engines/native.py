@@ -198,7 +198,8 @@ class NativeLoop:
     def _coefficients(self) -> np.ndarray:
         """(words, reads)."""
         columns = all_terms(self.plan.observables)
-        return np.array([[terms.get(word, 0.0) for terms in columns] for word in self._words])
+        rows = [[terms.get(word, 0.0) for terms in columns] for word in self._words]
+        return np.array(rows, float).reshape(len(self._words), len(columns))
 
     def _flat(self, block: Block, matrices: Array) -> Array:
         """The numbers of a class (m, ...): re and im; of real ones re, of turns a column."""

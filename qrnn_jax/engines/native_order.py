@@ -118,4 +118,4 @@ def _wires(blocks: Iterable[Block]) -> set[int]:
 
 def is_cnot(block: Block) -> bool:
     """Whether a block is one CNOT, which moves no amplitude."""
-    return isinstance(block.members[0].operation, CNOT)
+    return len(block.members) == 1 and isinstance(block.members[0].operation, CNOT)

@@ -34,7 +34,7 @@ def as_bytes(memory: int | str | None) -> int | None:
 
 def readable(count: int) -> str:
     """A number of bytes in decimal units: "640 B", "1.2 MB"."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= 0.9995 * size:
             return f"{count / size:.3g} {unit}"
     return f"{count} B"

@@ -242,7 +242,7 @@ def _flops_of(equation: JaxprEqn) -> int:
     if name == "scan":
         return int(equation.params["length"]) * inner[0]
     if inner:
-        return max(inner) if name == "cond" else inner[0]
+        return max(inner) if name == "cond" else sum(inner)  # a `while` has a test and a body
     is_complex = np.issubdtype(getattr(result.aval, "dtype", np.float32), np.complexfloating)
     if name == "dot_general":
         (left, _), _ = equation.params["dimension_numbers"]

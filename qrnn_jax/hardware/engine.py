@@ -1,5 +1,6 @@
 """A device as an engine of `run`: its shots take the place of simulated ones, for every rule."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, final
@@ -147,7 +148,7 @@ class DeviceSource(AbstractSource):
         tape, keys, shots, directions = map(np.asarray, given)
         lead = shots.shape
         template = self.step.unrolled(tape.shape[-2])
-        rows = tape.reshape(-1, len(template.symbols)).astype(np.float64)
+        rows = tape.reshape(math.prod(lead), len(template.symbols)).astype(np.float64)
         keys, counts = keys.reshape(len(rows), -1), shots.reshape(-1)
         directions = directions.reshape(len(rows), *directions.shape[len(lead) :])
         check_rows(template, rows)

@@ -194,9 +194,16 @@ def _append(circuit: Any, instruction: Instruction, angle: Any) -> None:
 
 def _check_unseeded(sampler: Any) -> None:
     """Refuse a simulator's sampler that repeats itself."""
-    options = getattr(getattr(sampler, "options", None), "run_options", None) or {}
-    seed = getattr(sampler, "seed", None)
-    seed = options.get("seed_simulator") if seed is None else seed
+    options = getattr(sampler, "options", None)
+    backend = getattr(sampler, "backend", None) or getattr(sampler, "_backend", None)
+    passed = getattr(options, "run_options", None)
+    seeds = (
+        getattr(sampler, "seed", None),
+        getattr(options, "seed_simulator", None),
+        passed.get("seed_simulator") if isinstance(passed, dict) else None,
+        getattr(getattr(backend, "options", None), "seed_simulator", None),
+    )
+    seed = next((found for found in seeds if found is not None), None)
     if seed is not None:
         raise ValueError(
             f"Argument `sampler` must draw fresh shots in every job, but has the seed {seed}; try "

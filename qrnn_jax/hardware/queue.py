@@ -28,6 +28,9 @@ class Job(NamedTuple):
     shots: int
 
 
+_MISTAKES = (TypeError, ValueError, ImportError, AttributeError, NotImplementedError)
+
+
 @final
 class Queue:
     """Requests to one device: split into jobs, repeated where they fail, counted and remembered.
@@ -75,8 +78,14 @@ class Queue:
                 f"Argument `device` must be a device, but is {device!r}; "
                 "try `qj.hardware.LocalDevice()`."
             )
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
-            raise ValueError(f"Argument `budget` must be None or an integer, but is {budget!r}.")
+        if budget is not None and (
+            isinstance(budget, bool) or not isinstance(budget, int) or budget < 0
+        ):
+            raise ValueError(
+                f"Argument `budget` must be None or an integer of 0 or more, but is {budget!r}."
+            )
+        if not pause >= 0:
+            raise ValueError(f"Argument `pause` must be 0 seconds or more, but is {pause!r}.")
         if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
             raise ValueError(f"Argument `tries` must be an integer of 1 or more, but is {tries!r}.")
         self.device = device
@@ -87,6 +96,7 @@ class Queue:
         self._pause = pause
         self._remembered = remembered
         self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
+        self._finished: dict[tuple[bytes, int], np.ndarray] = {}  # jobs of requests that failed
         self._lock = threading.RLock()
 
     @property
@@ -131,7 +141,9 @@ class Queue:
             if digest in self._known:
                 self._known.move_to_end(digest)
                 return self._known[digest]
-            self._check_budget(len(rows) * shots)
+            jobs = list(enumerate(jobs_for(self.device.capabilities, len(rows), shots)))
+            missing = [job for number, job in jobs if (digest, number) not in self._finished]
+            self._check_budget(sum((job.last - job.first) * job.shots for job in missing))
             self.prepare(template)
             bits = self._all(template, rows, shots, digest)
             self._remember(digest, bits)
@@ -144,10 +156,13 @@ class Queue:
         for number, job in enumerate(jobs_for(self.device.capabilities, len(rows), shots)):
             part = slice(job.first, job.last)
             begin = played[job.first]
-            bits[part, begin : begin + job.shots] = self._one(
-                template, rows[part], job.shots, (*digest, number)
-            )
+            if (digest, number) not in self._finished:  # else an earlier try got as far
+                entropy = (*digest, number)
+                found = self._one(template, rows[part], job.shots, entropy)
+                self._finished[digest, number] = found
+            bits[part, begin : begin + job.shots] = self._finished[digest, number]
             played[part] += job.shots
+        self._finished = {at: kept for at, kept in self._finished.items() if at[0] != digest}
         bits.setflags(write=False)
         return bits
 
@@ -164,6 +179,8 @@ class Queue:
             self.jobs += 1
             try:
                 found = self.device.run(template, rows, shots, seed_from((*entropy, attempt)))
+            except _MISTAKES:
+                raise  # trying again would cost shots and change nothing
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
                 continue
@@ -176,7 +193,7 @@ class Queue:
         if self.left is not None and wanted > self.left:
             raise BudgetError(
                 f"Argument `budget` must allow {wanted} more shots, but of {self.budget} only "
-                f"{self.left} are left; nothing was submitted. Try fewer `shots`, or a rule with "
+                f"{self.left} are left; they were not submitted. Try fewer `shots`, or a rule with "
                 "fewer circuits."
             )
 

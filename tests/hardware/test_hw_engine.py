@@ -235,3 +235,12 @@ def test_gradients_from_counts_over_many_seeds() -> None:
     print(f"entries {scores.size}, r.m.s. {np.sqrt(np.mean(scores**2)):.4f}")
     assert 0.9 < np.sqrt(np.mean(scores**2)) < 1.1
     assert np.abs(scores.mean(axis=0)).max() * np.sqrt(len(scores)) < 4
+
+
+def test_a_circuit_without_parameters_runs() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.X(0), qj.Reset(0))), qj.Z(0))
+    engine = qj.Device(qj.hardware.LocalDevice(), shots=20)
+    run = lambda key: qj.run(cell, jnp.zeros(0), jnp.zeros((3, 0)), engine=engine, key=key)  # noqa: E731
+    np.testing.assert_array_equal(run(jax.random.key(0)), -np.ones((3, 1)))
+    many = jax.vmap(run)(jax.random.split(jax.random.key(1), 4))
+    np.testing.assert_array_equal(many, -np.ones((4, 3, 1)))

@@ -114,6 +114,10 @@ def test_a_seeded_sampler_is_refused() -> None:
         QiskitDevice(SamplerV2(seed=7))
     with pytest.raises(ValueError, match="has the seed 8"):
         QiskitDevice(SamplerV2(options={"run_options": {"seed_simulator": 8}}))
+    with pytest.raises(ValueError, match="has the seed 5"):
+        QiskitDevice(BackendSamplerV2(backend=AerSimulator(), options={"seed_simulator": 5}))
+    with pytest.raises(ValueError, match="has the seed 6"):
+        QiskitDevice(BackendSamplerV2(backend=AerSimulator(seed_simulator=6)))
     with pytest.raises(TypeError, match="must be a sampler of Qiskit or a function"):
         QiskitDevice("aer")
     circuit = qj.Circuit(1, (qj.H(0), qj.Reset(0)))

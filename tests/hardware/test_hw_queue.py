@@ -66,6 +66,33 @@ def test_jobs_play_every_row_exactly_as_often_as_asked(rows: int, shots: int) ->
     assert (played == shots).all()
 
 
+def test_a_request_that_failed_goes_on_where_it_was() -> None:
+    device = fake(None, None, *[ConnectionError("away")] * 2, max_shots=10)
+    queue = Queue(device, budget=3 * 50, tries=2, pause=0)
+    with pytest.raises(DeviceError, match="failed 2 times: ConnectionError: away"):
+        queue.run(TEMPLATE, ROWS, 30, key=(1,))
+    assert queue.spent == 3 * 40  # two jobs, and one in two tries
+    assert queue.run(TEMPLATE, ROWS, 30, key=(1,)).shape == (3, 30, 2, 2)
+    assert queue.spent == 3 * 50 == queue.budget
+    assert len({seed for *_, seed in device.calls}) == 4  # the third job's first try, once more
+
+
+def test_a_mistake_in_the_program_is_not_tried_again() -> None:
+    device = fake(TypeError("a wrong call"), max_shots=10)
+    queue = Queue(device)
+    with pytest.raises(TypeError, match="a wrong call"):
+        queue.run(TEMPLATE, ROWS, 10, key=(1,))
+    assert queue.jobs == len(device.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"), [({"budget": -5}, "`budget`"), ({"pause": -1}, "`pause`")]
+)
+def test_settings_out_of_range_are_refused(setting: dict, match: str) -> None:
+    with pytest.raises(ValueError, match=f"Argument {match} must be"):
+        Queue(LocalDevice(), **setting)
+
+
 def test_the_same_request_is_paid_once() -> None:
     device = fake()
     queue = Queue(device)

@@ -262,6 +262,24 @@ def test_what_it_has_not_is_refused_or_run_by_jax(cell: qj.CircuitCell, what: st
     np.testing.assert_allclose(found, expected, atol=1e-15)  # other blocks than `Backprop`
 
 
+@here
+def test_a_sum_of_nothing_is_a_read_of_zeros() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.PauliSum(()))
+    found = qj.run(cell, jnp.ones(1), jnp.zeros((4, 0)), gradient=NATIVE)
+    np.testing.assert_array_equal(found, np.zeros((4, 1)))
+
+
+@here
+def test_a_norm_out_of_range_is_left_alone() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
+    with jax.enable_x64(False):
+        carry = jnp.array([1e20, 0], jnp.complex64)
+        weights, xs = jnp.array([0.3], jnp.float32), jnp.zeros((20, 0), jnp.float32)
+        last = qj.simulate(cell, weights, xs, carry=carry, gradient=NATIVE).carry
+    expected = 1e20 * np.array([np.cos(3), -1j * np.sin(3)])
+    np.testing.assert_allclose(last, expected, rtol=1e-5)
+
+
 def test_an_unknown_kernel_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`kernel` must be None or one of .*'native'"):
         qj.Adjoint(kernel="fast")
@@ -306,6 +324,21 @@ def test_without_a_compiler_there_is_one_notice_and_jax(tmp_path: Path) -> None:
     assert float(out) == pytest.approx(float(expected), abs=1e-5)
     assert errors.count("need a C++ compiler") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> tuple:
+        raise OSError("no space left on device")
+
+    monkeypatch.setenv("QRNN_JAX_KERNEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("qrnn_jax_kernels.build.tempfile.mkstemp", full)
+    folder = tmp_path / "kernel"
+    folder.mkdir()
+    (folder / "kernel.cc").write_text("")
+    with pytest.raises(BuildError, match=r"cannot be built in .*no space left|need a C\+\+"):
+        library(folder)
 
 
 def test_a_compiler_that_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ constexpr int64_t kCache = 131072;  // bytes: in the second one, with room
 constexpr int64_t kSteady = 16;     // steps between two looks at the norm
 
 // B sequences in groups of 2^batch_bits, each with 2^amplitude_bits lanes. A state and its cotangent
-// are to stay in the first cache, if the batch is large enough for every thread.
+// are to stay in the second cache, if the batch is large enough for every thread.
 template <typename T>
 struct Grouping {
   int batch_bits, amplitude_bits;
@@ -254,7 +254,9 @@ class Group {
     const auto now = norms();
     Vec scale;
     for (int l = 0; l < L::count; ++l) {
-      scale[l] = now[l] > 0 ? static_cast<T>(std::sqrt(norms_[l] / now[l])) : T(1);
+      const double ratio = norms_[l] / now[l];
+      // else it is no rounding, or the norm is out of range
+      scale[l] = ratio > 0.5 && ratio < 2 ? static_cast<T>(std::sqrt(ratio)) : T(1);
     }
     for (C* state : {psi_.get(), lambda_.get()}) {
       for (int64_t r = 0; state && r < layout_.rows(); ++r) {

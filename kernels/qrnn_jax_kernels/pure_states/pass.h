@@ -100,6 +100,7 @@ class Pass {
     workers.run(kParts, [&](int64_t part) {
       task(parts[part], tiles * part / kParts, tiles * (part + 1) / kParts);
     });
+    if (!adjoint_) return;
     for (const Pass& part : parts) {
       for (int i = 0; i < turns_; ++i) turn_[i].add_sums(part.turn_[i]);
       for (int i = 0; i < phases_; ++i) phase_[i].add_sums(part.phase_[i]);

@@ -101,7 +101,7 @@ class Turn {
   void settle() const { real ? settle_real() : settle_complex(); }
 
   int half;  // distance of two places that are mixed
-  bool real;
+  bool real = false;
 
  private:
   void settle_complex() const {
@@ -124,7 +124,7 @@ class Turn {
   }
 
   Numbered<T> given_;
-  bool lanes_tell_;
+  bool lanes_tell_ = false;
   typename Lanes<T>::Index odd_;
   C matrix_[2][2], sum_[2][2];
 };

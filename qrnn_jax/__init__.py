@@ -105,5 +105,4 @@ from qrnn_jax.run import forecast as forecast
 from qrnn_jax.run import log_success as log_success
 from qrnn_jax.run import run as run
 from qrnn_jax.run import simulate as simulate
-from qrnn_jax.setup import measurement_settings as measurement_settings
 from qrnn_jax.validation import check_gradients as check_gradients

@@ -147,9 +147,9 @@ def _sampled(
     """One setting per group of observables that commute wire by wire."""
     circuit, observables = observed(cell.circuit, cell.observables)
     groups = measurement_groups(cell.observables, dict(cell.circuit.readout_errors))
-    if not prefixes:
-        check_measurable(circuit, groups)
     exact = isinstance(engine, AbstractExactEngine)
+    if not prefixes:
+        check_measurable(circuit, groups, may_prefix=exact)
     if prefixes and not exact:
         raise ValueError(
             f"Argument `prefixes` must be False with {engine}, but is True: separate circuits per "
@@ -181,8 +181,9 @@ def measurement_settings(cell: AbstractCell) -> tuple[Circuit, tuple[Group, ...]
 
     Example:
         >>> import qrnn_jax as qj
+        >>> from qrnn_jax.setup import measurement_settings
         >>> cell = qj.CircuitCell(qj.Circuit(1, (qj.H(0), qj.Reset(0))), (qj.X(0), qj.Z(0)))
-        >>> [group.outcomes.word for group in qj.measurement_settings(cell)[1]]
+        >>> [group.outcomes.word for group in measurement_settings(cell)[1]]
         [((0, 'X'),), ((0, 'Z'),)]
 
     Source: Verteletskyi, Yen and Izmaylov, J. Chem. Phys. 152, 124114 (2020), for such groups.
@@ -193,8 +194,11 @@ def measurement_settings(cell: AbstractCell) -> tuple[Circuit, tuple[Group, ...]
     return circuit, groups
 
 
-def check_measurable(circuit: Circuit, groups: tuple[Group, ...]) -> None:
+def check_measurable(
+    circuit: Circuit, groups: tuple[Group, ...], *, may_prefix: bool = False
+) -> None:
     """Refuse read-outs that all T outputs of one repetition cannot share on a device."""
+    other = ", or `prefixes=True` (separate circuits for each of the T outputs)"
     for group in groups:
         for wire, letter in group.outcomes.word:
             is_bit = wire in circuit.bit_wires and letter == "Z"
@@ -204,7 +208,7 @@ def check_measurable(circuit: Circuit, groups: tuple[Group, ...]) -> None:
                 f"Under `shots` a wire that is read must be reset or measured right after `Read`, "
                 f"but wire {wire}, read as {letter}, is not: measuring it would change the memory; "
                 "try `Read(measure=True)` in the circuit (the back-action becomes part of the "
-                "model), or `prefixes=True` (separate circuits for each of the T outputs)."
+                f"model){other if may_prefix else ''}."
             )
 
 

@@ -58,7 +58,7 @@ def _native_step(plan: StateVectorPlan) -> Step:
 
 def _operations(gate: Block) -> int:
     """Real operations per amplitude: a complex product is 6, a sum 2."""
-    if gate.kind is Kind.DIAGONAL or (len(gate.wires) == 1 and is_real_turn(gate)):
+    if gate.kind is Kind.DIAGONAL or is_real_turn(gate):
         return 6  # a phase; or two products with real numbers, and their sum
     return 8 * 2 ** len(gate.wires) - 2
 

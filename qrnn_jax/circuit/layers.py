@@ -86,20 +86,16 @@ def _windows(count: int, most: int) -> list[tuple[int, ...]]:
     return [tuple(part.tolist()) for part in np.array_split(range(count), -(-count // most))]
 
 
-def _varies(placed: Placed) -> bool:
-    return any(slot.data for slot in placed.operation.parameters)
-
-
 def _parts(placed: Placed) -> tuple[Placed, ...]:
     """A gate with data stays whole."""
-    return (placed,) if _varies(placed) else spelt(placed)
+    return (placed,) if placed.varies else spelt(placed)
 
 
 def _opened(placed: Placed, windows: list[tuple[int, ...]]) -> Layer:
     """A layer of one gate."""
     gate, wires = placed.operation, placed.wires
     assert isinstance(gate, AbstractGate)
-    if _varies(placed):
+    if placed.varies:
         return Layer(Form.MOVING, wires, (placed,))
     if gate.is_diagonal:
         return Layer(Form.PHASES, wires, (placed,))

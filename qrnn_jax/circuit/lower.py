@@ -34,6 +34,11 @@ class Placed:
         count = len(self.operation.parameters)
         return tuple(range(self.offset, self.offset + count))
 
+    @property
+    def varies(self) -> bool:
+        """Whether any parameter depends on data."""
+        return any(slot.data for slot in self.operation.parameters)
+
 
 class Kind(Enum):
     """What a block's numbers are."""
@@ -109,7 +114,7 @@ def lower(
         home = _find_home(blocks, placed, max_wires, diagonal_wires)
         if home is None:
             wide = circuit.wires > max_wires
-            blocks.append(Block(placed.wires, (placed,), _varies(placed), _kind(placed, wide)))
+            blocks.append(Block(placed.wires, (placed,), placed.varies, _kind(placed, wide)))
         else:
             blocks[home] = blocks[home].with_member(placed)
     return tuple(blocks)
@@ -124,15 +129,11 @@ def lower_halves(
     return of(range(read)), of(range(read, total))
 
 
-def _varies(placed: Placed) -> bool:
-    return any(slot.data for slot in placed.operation.parameters)
-
-
 def _kind(placed: Placed, wide: bool) -> Kind:
     """How a block begins. On few wires, and for one-wire gates, dense blocks absorb everything."""
     if isinstance(placed.operation, AbstractChannel):
         return Kind.CHANNEL
-    many = wide and len(placed.wires) > 1 and not _varies(placed)
+    many = wide and len(placed.wires) > 1 and not placed.varies
     return Kind.DIAGONAL if many and placed.operation.is_diagonal else Kind.DENSE
 
 
@@ -140,7 +141,7 @@ def _find_home(
     blocks: list[Block], placed: Placed, max_wires: int, diagonal_wires: int
 ) -> int | None:
     """The index of the block that absorbs a gate: a dense one if any, else a diagonal one."""
-    if _varies(placed) or isinstance(placed.operation, AbstractChannel):
+    if placed.varies or isinstance(placed.operation, AbstractChannel):
         return None
     diagonal = placed.operation.is_diagonal
     first = 0

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit import RY, Circuit, Probabilities
-from qrnn_jax.circuit.lower import Block, Kind, lower_halves
+from qrnn_jax.circuit.lower import Block, Kind, Placed, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices, class_matrices
 from qrnn_jax.circuit.observables import AbstractPauli
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
@@ -179,15 +179,18 @@ class NativeLoop:
             for block in group:
                 members.append(replace(block.members[0], offset=used))
                 used += len(members[-1].columns)
-            if self._kind(group[0]) is KernelKind.TURN:
-                half = row[used - len(group) : used] / 2  # RY has one parameter
-                flat.append(jnp.stack([jnp.cos(half), jnp.sin(half)], axis=-1).reshape(-1))
-                continue
-            matrices = class_matrices(members, row)
-            if group[0].kind is Kind.DIAGONAL:
-                matrices = jnp.diagonal(matrices, axis1=1, axis2=2)
-            flat.append(self._flat(group[0], matrices))
+            flat.append(self._class_numbers(group[0], members, row))
         return jnp.concatenate(flat) if flat else jnp.zeros(0, row.dtype)
+
+    def _class_numbers(self, block: Block, members: list[Placed], row: Array) -> Array:
+        """Of gates with data of one class, to which the block belongs."""
+        if self._kind(block) is KernelKind.TURN:  # no matrix, which would be kept for every step
+            half = row[members[0].offset : members[-1].offset + 1] / 2
+            return jnp.stack([jnp.cos(half), jnp.sin(half)], axis=-1).reshape(-1)
+        matrices = class_matrices(members, row)
+        if block.kind is Kind.DIAGONAL:
+            matrices = jnp.diagonal(matrices, axis1=1, axis2=2)
+        return self._flat(block, matrices)
 
     @cached_property
     def _words(self) -> list[PauliWord]:
@@ -213,7 +216,7 @@ class NativeLoop:
     def _kind(self, block: Block) -> "KernelKind":
         if block.kind is Kind.DIAGONAL:
             return KernelKind.DIAGONAL
-        if self._shares and len(block.wires) == 1 and is_real_turn(block):
+        if self._shares and is_real_turn(block):
             turns = all(isinstance(item.operation, RY) for item in block.members)
             return KernelKind.TURN if turns else KernelKind.REAL
         return KernelKind.CNOT if is_cnot(block) else KernelKind.COMPLEX

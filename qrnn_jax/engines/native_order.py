@@ -33,8 +33,9 @@ def passes(blocks: Iterable[Block], most: int) -> tuple[Block, ...]:
 
 
 def is_real_turn(block: Block) -> bool:
-    """Whether a one-wire block is a real matrix."""
-    return block.kind is Kind.DENSE and all(item.operation.is_real for item in block.members)
+    """Whether a block is a real matrix on one wire."""
+    real = all(item.operation.is_real for item in block.members)
+    return real and block.kind is Kind.DENSE and len(block.wires) == 1
 
 
 def pass_wires(wires: int, most: int) -> int:
@@ -68,10 +69,6 @@ class _Writer:
     def __init__(self, most: int) -> None:
         self.most = most
         self.blocks: list[Block] = []
-        self.open()
-
-    def open(self) -> None:
-        """Begin a pass."""
         self.before: list[Block] = []
         self.turns: list[Block] = []
         self.after: list[Block] = []
@@ -94,7 +91,7 @@ class _Writer:
     def close(self) -> None:
         """End a pass."""
         self.blocks += [*_merged(self.before), *self.turns, *_merged(self.after)]
-        self.open()
+        self.before, self.turns, self.after = [], [], []
 
     def _fits(self, block: Block) -> bool:
         if len(_wires([*self.before, *self.turns, *self.after, block])) > self.most:

@@ -42,7 +42,8 @@ def _outcomes(wires: tuple[int, ...]) -> list[dict]:
     return [dict(zip(words, row.tolist())) for row in signs]
 
 
-def as_word(word: tuple[tuple[int, str], ...], wires: int) -> "Word":
+def as_word(word: PauliWord, wires: int) -> "Word":
+    """A Pauli word as native code reads it."""
     place = {wire: 1 << (wires - 1 - wire) for wire, _ in word}
     flips = sum(place[wire] for wire, letter in word if letter in "XY")
     signs = sum(place[wire] for wire, letter in word if letter in "ZY")

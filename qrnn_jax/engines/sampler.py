@@ -110,18 +110,7 @@ class _Moments(NamedTuple):
 def sampled_estimate(
     sampler: AbstractSampler, tape: Array, key: Array, shots: int | Array, directions: Array
 ) -> Estimate:
-    """Average repetitions of one setting.
-
-    Arguments:
-        sampler: the setting.
-        tape: (T, K).
-        key: a JAX key.
-        shots: number of repetitions; may be traced.
-        directions: (P, T, M), what `Estimate.projected` refers to; P may be 0.
-
-    Returns:
-        An `Estimate`. Variances are sample variances over repetitions; NaN for a single one.
-    """
+    """Average simulated repetitions of one setting, see `AbstractSource.estimate`."""
     prepared = sampler.prepare(tape)
     size = min(sampler.width, shots if isinstance(shots, int) else CHUNK // 8)
     chunks = (shots + size - 1) // size

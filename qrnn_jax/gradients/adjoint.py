@@ -40,7 +40,8 @@ class Adjoint(AbstractSimulatorGradient):
 
     Reverse mode only: `jax.jvp`, `jax.jacfwd` and `jax.hessian` raise; use `Backprop` there. For
     steps that reset, `Checkpointed` needs less memory still on long sequences. Undoing many steps
-    adds up rounding: about 1e-15 per step in float64, 1e-6 in float32. The returned carry is
+    adds up rounding: about 1e-15 per step in float64, 1e-6 in float32, for gates that are unitary
+    to rounding (native code sets the norm back, and hides the rest). The returned carry is
     differentiable.
 
     Arguments:

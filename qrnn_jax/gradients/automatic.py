@@ -159,7 +159,7 @@ class Automatic(AbstractGradient):
         """The rule for T steps, and why."""
         limit = as_bytes(self.memory)
         if expectations.shots is None:
-            return _chosen(expectations, steps, limit, self.batch)
+            return _chosen(expectations, steps, limit, self.batch, jax.default_backend())
         if limit is None:
             return Choice(ParameterShift(), "a device can measure it", ())
         raise ValueError(
@@ -179,8 +179,10 @@ class Choice(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _chosen(
-    expectations: AbstractExpectations, steps: int, limit: int | None, batch: int
+    expectations: AbstractExpectations, steps: int, limit: int | None, batch: int, backend: str
 ) -> Choice:
+    """The backend, which candidates look at, is among the keys of the cache only."""
+    del backend
     refused: list[tuple[AbstractGradient, str]] = []
     sizes = []
     for place, candidate in enumerate(CANDIDATES):

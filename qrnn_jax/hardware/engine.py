@@ -15,6 +15,7 @@ from qrnn_jax.engines import AbstractEngine, AbstractSource, Estimate
 from qrnn_jax.hardware.build import Step, step_of
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue, check_rows
+from qrnn_jax.setup import check_shots
 
 _ROWS = 2**20  # rows of one request: the queue splits them as the device wishes
 
@@ -67,13 +68,7 @@ class Device(AbstractEngine):
                 f"Argument `device` must be a device, but is {self.device!r}; "
                 "try `qj.hardware.LocalDevice()`."
             )
-        shots = self.shots
-        if shots is not None and (
-            isinstance(shots, bool) or not isinstance(shots, int) or shots < 1
-        ):
-            raise ValueError(
-                f"Argument `shots` must be None or an integer of 1 or more, but is {shots!r}."
-            )
+        check_shots(self.shots)
 
     @property
     def queue(self) -> Queue:

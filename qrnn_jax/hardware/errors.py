@@ -16,7 +16,7 @@ class DeviceError(RuntimeError):
 
 @final
 class BudgetError(RuntimeError):
-    """A request would exceed the budget of shots; nothing of it was submitted.
+    """A request, or one more try of a job, would exceed the budget of shots: it was not submitted.
 
     Example:
         >>> from qrnn_jax import hardware

@@ -24,6 +24,7 @@ from qrnn_jax.circuit import (
     U3,
     AbstractChannel,
     AbstractGate,
+    AbstractMarker,
     Circuit,
     Evolution,
     Flip,
@@ -71,6 +72,8 @@ def lower_operation(operation: Any, columns: Columns) -> Lowered:
         yield from _gate(operation, columns)
     elif isinstance(operation, AbstractChannel):
         yield _channel(operation)
+    elif not isinstance(operation, AbstractMarker):
+        raise ValueError(f"A device must be given operations that it knows, but not {operation}.")
 
 
 def _gate(gate: AbstractGate, columns: Columns) -> Lowered:

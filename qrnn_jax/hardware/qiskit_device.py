@@ -148,8 +148,13 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
 
     Source: Qiskit's `QuantumCircuit`.
     """
-    from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-    from qiskit.circuit import Parameter
+    try:
+        from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+        from qiskit.circuit import Parameter
+    except ImportError as error:
+        raise ImportError(
+            '`to_qiskit` needs the package qiskit; try `pip install "qrnn_jax[qiskit]"`.'
+        ) from error
 
     registers = [ClassicalRegister(template.outputs, f"y{t}") for t in range(template.steps)]
     scratch = ClassicalRegister(1, _SCRATCH)

@@ -9,6 +9,7 @@ from scipy import stats
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import to_openqasm3
+from qrnn_jax.setup import measurement_settings
 from tests import oracle
 from tests.hardware import canary
 from tests.helpers import cell_inputs, random_isometry
@@ -28,7 +29,7 @@ ONE_WIRE = {
 
 def test_programs_are_flat_and_use_plain_words() -> None:
     text = to_openqasm3(VIQUEIRA, steps=4)
-    assert text.count("measure") == 4 * len(qj.measurement_settings(VIQUEIRA)[1][0].outcomes.word)
+    assert text.count("measure") == 4 * len(measurement_settings(VIQUEIRA)[1][0].outcomes.word)
     words = set(re.findall(r"^(\w+)", text, re.MULTILINE))
     assert words <= {"OPENQASM", "include", "input", "qubit", "bit", "reset", *canary_words()}
     (template,) = qj.hardware.templates(VIQUEIRA, steps=4)

@@ -15,7 +15,14 @@ from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import native
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
-from tests.kernels.test_native_pure import everywhere, numbers, value_and_gradients, worst
+from tests.kernels.loops import (
+    check_single_precision,
+    check_transforms,
+    everywhere,
+    numbers,
+    value_and_gradients,
+    worst,
+)
 
 here = pytest.mark.skipif(
     TWIN.obstacle() is not None, reason=f"no twin of the CUDA kernel: {TWIN.obstacle()}"
@@ -73,36 +80,13 @@ def test_wider_states_agree_with_the_cpu_kernel(wires: int) -> None:
 @pytest.mark.parametrize(("wires", "steps"), [(3, 20), (10, 2)])
 def test_single_precision(wires: int, steps: int) -> None:
     cell = everywhere(wires)
-    given = numbers(cell, steps, 2)
-    expected = gradients_by(TWIN, cell)(*given)
-    with jax.enable_x64(False):
-        small = [jnp.asarray(part, jnp.float32) for part in given]
-        value, gradients = gradients_by(TWIN, cell)(*small)
-    assert gradients[0].dtype == jnp.float32
-    assert abs(value - expected[0]) < 1e-5 * abs(expected[0])
-    for found, exact in zip(gradients, expected[1]):
-        assert np.abs(found - exact).max() < 1e-4 * np.abs(exact).max()
+    given, compute = numbers(cell, steps, 2), gradients_by(TWIN, cell)
+    check_single_precision(compute, given, compute(*given), 1e-5, 1e-4)
 
 
 @here
 def test_every_transform() -> None:
-    cell = everywhere(3)
-    weights, xs, mix = numbers(cell, 2, 4)
-    many = jnp.stack([weights, weights + 0.1, weights - 0.2])
-
-    def found(outputs) -> list:
-        def one(weights: jax.Array, x: jax.Array) -> jax.Array:
-            return jnp.sum(outputs(weights, x) * mix)
-
-        gradient = jax.grad(one, argnums=(0, 1))
-        both = jax.vmap(jax.vmap(gradient, (None, 0)), (0, None))
-        chained = jax.lax.scan(lambda w, x: (w - 0.1 * gradient(w, x)[0], one(w, x)), weights, xs)
-        return [one(weights, xs[0]), gradient(weights, xs[0]), both(many, xs), chained]
-
-    expected = quick_jit(lambda: found(lambda w, x: qj.run(cell, w, x, gradient=qj.Backprop())))()
-    assert worst(quick_jit(lambda: found(lambda w, x: run_by(TWIN, cell, w, x)[0]))(), expected) < (
-        1e-12
-    )
+    check_transforms(everywhere(3), lambda *given: run_by(TWIN, *given)[0], 1e-12)
 
 
 @here

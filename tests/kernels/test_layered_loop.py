@@ -1,5 +1,7 @@
 """Loops of layers: the same numbers as `Backprop` for all wires, sizes and transforms."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,17 @@ from qrnn_jax.engines.window import Window
 from qrnn_jax.expectations import Expectations
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
-from tests.kernels.test_native_pure import everywhere, numbers, value_and_gradients, worst
+from tests.kernels.loops import (
+    check_a_batch_of_weights,
+    check_cuts,
+    check_single_precision,
+    check_transforms,
+    everywhere,
+    numbers,
+    outputs_by,
+    value_and_gradients,
+    worst,
+)
 
 LAYERS = qj.Adjoint(kernel="layers")
 
@@ -53,37 +65,11 @@ def test_several_windows(wires: int, steps: int, batch: int) -> None:
 
 
 def test_every_transform() -> None:
-    cell = wide(3)
-    weights, xs, mix = numbers(cell, 2, 4)
-    many = jnp.stack([weights, weights + 0.1, weights - 0.2])
-
-    def found(rule: qj.AbstractGradient) -> list:
-        def one(weights: jax.Array, x: jax.Array) -> jax.Array:
-            return jnp.sum(qj.run(cell, weights, x, gradient=rule) * mix)
-
-        def whole(weights: jax.Array) -> jax.Array:
-            return jnp.sum(jax.vmap(one, (None, 0))(weights, xs))
-
-        gradient = jax.grad(one, argnums=(0, 1))
-        per_sequence = jax.vmap(gradient, (None, 0))
-        both = jax.vmap(per_sequence, (0, None))
-        chained = jax.lax.scan(lambda w, x: (w - 0.1 * gradient(w, x)[0], one(w, x)), weights, xs)
-        summed = jax.grad(lambda many: jnp.sum(jax.vmap(whole)(many)))(many)
-        rows = jax.jacrev(lambda w: qj.run(cell, w, xs[0], gradient=rule))(weights)
-        return [gradient(weights, xs[0]), both(many, xs), chained, summed, rows]
-
-    expected = quick_jit(lambda: found(qj.Backprop()))()
-    assert worst(quick_jit(lambda: found(LAYERS))(), expected) < 1e-11
+    check_transforms(wide(3), partial(outputs_by, LAYERS), 1e-11)
 
 
 def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
-    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
-    weights, xs = jnp.linspace(0, 1, 5)[:, None], jnp.zeros((3, 0))
-    run = jax.vmap(lambda w: qj.run(cell, w, xs, gradient=LAYERS)[:, 0])
-    expected = np.cos(np.outer(np.linspace(0, 1, 5), [1, 2, 3]))
-    np.testing.assert_allclose(run(weights), expected, atol=1e-14)
-    slopes = jax.jacrev(lambda w: qj.run(cell, w, xs, gradient=LAYERS)[:, 0])(jnp.zeros(1))
-    np.testing.assert_allclose(slopes, np.zeros((3, 1)), atol=1e-14)
+    check_a_batch_of_weights(LAYERS)
 
 
 def test_batches_of_batches_keep_their_order() -> None:
@@ -148,25 +134,13 @@ def test_memory_does_not_grow_with_the_steps() -> None:
 
 def test_single_precision_over_a_long_sequence() -> None:
     cell = wide(4)
-    weights, xs, mix = numbers(cell, 300, 2)
-    expected = value_and_gradients(cell, qj.Backprop())(weights, xs, mix)
-    with jax.enable_x64(False):
-        small = [jnp.asarray(part, jnp.float32) for part in (weights, xs, mix)]
-        value, gradients = value_and_gradients(cell, LAYERS)(*small)
-    assert gradients[0].dtype == jnp.float32
-    assert abs(value - expected[0]) < 1e-4 * abs(expected[0])
-    for found, exact in zip(gradients, expected[1]):
-        assert np.abs(found - exact).max() < 2e-4 * np.abs(exact).max()
+    given = numbers(cell, 300, 2)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    check_single_precision(value_and_gradients(cell, LAYERS), given, expected, 1e-4, 2e-4)
 
 
 def test_a_sequence_may_be_cut_anywhere() -> None:
-    cell = wide(4)
-    weights, xs, _ = numbers(cell, 5, 1)
-    whole = qj.simulate(cell, weights, xs[0], gradient=LAYERS)
-    first = qj.simulate(cell, weights, xs[0, :2], gradient=LAYERS)
-    second = qj.simulate(cell, weights, xs[0, 2:], carry=first.carry, gradient=LAYERS)
-    np.testing.assert_allclose(second.outputs, whole.outputs[2:], atol=1e-13)
-    np.testing.assert_allclose(second.carry, whole.carry, atol=1e-13)
+    check_cuts(wide(4), LAYERS)
 
 
 def test_gradients_are_exact_where_angles_are_degenerate() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -17,73 +18,23 @@ from qrnn_jax.circuit.operation import AbstractOperation
 from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
+from tests.kernels.loops import (
+    check_a_batch_of_weights,
+    check_cuts,
+    check_single_precision,
+    check_transforms,
+    everywhere,
+    numbers,
+    outputs_by,
+    value_and_gradients,
+    worst,
+)
 
 NATIVE, REFERENCE = qj.Adjoint(kernel="native"), qj.Adjoint(kernel="reference")
 ROOT = Path(qj.__file__).parent.parent
 here = pytest.mark.skipif(
     pure_states.obstacle() is not None, reason=f"no native code: {pure_states.obstacle()}"
 )
-
-
-def everywhere(wires: int, seed: int = 0) -> qj.CircuitCell:
-    """Every kind of gate on every wire and every ordered pair; fixed and moving; read halfway."""
-    rng = np.random.default_rng([wires, seed])
-    weights = iter(range(10**4))
-
-    def w() -> qj.Slot:
-        return qj.Weight(next(weights)) + float(rng.uniform(-1, 1))
-
-    def datum() -> qj.Slot:
-        return qj.Data(int(rng.integers(2))) * float(rng.uniform(0.5, 1)) + float(rng.uniform())
-
-    operations: list[AbstractOperation] = []
-    for wire in range(wires):
-        operations += [qj.RY(wire, datum()), qj.RX(wire, w()), qj.RZ(wire, w()), qj.H(wire)]
-    pairs = [(a, b) for a in range(wires) for b in range(wires) if a != b]
-    makers = (
-        lambda a, b: qj.CNOT(a, b),
-        lambda a, b: qj.RZZ(a, b, w()),
-        lambda a, b: qj.RXX(a, b, w()),
-        lambda a, b: qj.CRX(a, b, datum()),
-        lambda a, b: qj.RZZ(a, b, datum()),
-        lambda a, b: qj.CRY(a, b, w()),
-    )
-    for index, (a, b) in enumerate(pairs):
-        operations += [makers[index % len(makers)](a, b), qj.CNOT(a, b), qj.RX(b, w())]
-    operations.insert(len(operations) // 2, qj.Read())
-    last = wires - 1
-    words = [qj.Z(0), 0.3 * qj.Y(last) - 0.5 * qj.X(0) + qj.Z(last)]
-    if wires > 1:
-        words += [qj.Y(0) @ qj.X(last) + 0.2 * qj.Z(0) @ qj.Z(last), qj.Y(0) @ qj.Y(last)]
-    reads = (*words, qj.Probabilities((last, 0)) if wires > 1 else qj.Probabilities((0,)))
-    return qj.CircuitCell(qj.Circuit(wires, operations), reads)
-
-
-def numbers(cell: qj.CircuitCell, steps: int, batch: int) -> tuple:
-    rng = np.random.default_rng([steps, batch])
-    return (
-        jnp.asarray(rng.uniform(-1, 1, cell.circuit.weight_count)),
-        jnp.asarray(rng.uniform(-1, 1, (batch, steps, cell.features))),
-        jnp.asarray(rng.uniform(-1, 1, (steps, cell.outputs_count))),
-    )
-
-
-def value_and_gradients(cell: qj.CircuitCell, rule: qj.AbstractGradient):
-    """A batch by `vmap`, the gradient of its sum in the weights and of each in its inputs."""
-
-    def loss(weights: jax.Array, xs: jax.Array, mix: jax.Array) -> jax.Array:
-        def one(x: jax.Array) -> jax.Array:
-            found = qj.simulate(cell, weights, x, gradient=rule)
-            return jnp.sum(jnp.sin(found.outputs) * mix) + jnp.sum(found.carry.real * 0.3)
-
-        return jnp.sum(jax.vmap(one)(xs))
-
-    return quick_jit(jax.value_and_grad(loss, argnums=(0, 1)))
-
-
-def worst(found: object, expected: object) -> float:
-    errors = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), found, expected)
-    return max(jax.tree.leaves(errors))
 
 
 @here
@@ -171,31 +122,12 @@ def test_rounding_does_not_add_up_in_the_gradient() -> None:
 
 @here
 def test_every_transform() -> None:
-    cell = everywhere(3)
-    weights, xs, mix = numbers(cell, 2, 4)
-    many = jnp.stack([weights, weights + 0.1, weights - 0.2])
-
-    def found(rule: qj.AbstractGradient) -> list:
-        def one(weights: jax.Array, x: jax.Array) -> jax.Array:
-            return jnp.sum(qj.run(cell, weights, x, gradient=rule) * mix)
-
-        gradient = jax.grad(one, argnums=(0, 1))
-        per_sequence = jax.vmap(gradient, (None, 0))
-        both = jax.vmap(per_sequence, (0, None))
-        chained = jax.lax.scan(lambda w, x: (w - 0.1 * gradient(w, x)[0], one(w, x)), weights, xs)
-        return [one(weights, xs[0]), gradient(weights, xs[0]), both(many, xs), chained]
-
-    expected = quick_jit(lambda: found(qj.Backprop()))()
-    assert worst(quick_jit(lambda: found(NATIVE))(), expected) < 1e-11
+    check_transforms(everywhere(3), partial(outputs_by, NATIVE), 1e-11)
 
 
 @here
 def test_a_batch_of_weights_for_a_circuit_without_data() -> None:
-    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
-    weights, xs = jnp.linspace(0, 1, 5)[:, None], jnp.zeros((3, 0))
-    run = jax.vmap(lambda w: qj.run(cell, w, xs, gradient=NATIVE)[:, 0])
-    expected = np.cos(np.outer(np.linspace(0, 1, 5), [1, 2, 3]))
-    np.testing.assert_allclose(run(weights), expected, atol=1e-14)
+    check_a_batch_of_weights(NATIVE)
 
 
 @here
@@ -221,26 +153,14 @@ def test_the_native_code_runs_and_is_repeatable() -> None:
 @here
 def test_single_precision_over_a_long_sequence() -> None:
     cell = everywhere(3)
-    weights, xs, mix = numbers(cell, 300, 2)
-    expected = value_and_gradients(cell, qj.Backprop())(weights, xs, mix)
-    with jax.enable_x64(False):
-        small = [jnp.asarray(part, jnp.float32) for part in (weights, xs, mix)]
-        value, gradients = value_and_gradients(cell, NATIVE)(*small)
-    assert gradients[0].dtype == jnp.float32
-    assert abs(value - expected[0]) < 1e-4 * abs(expected[0])
-    for found, exact in zip(gradients, expected[1]):
-        assert np.abs(found - exact).max() < 2e-4 * np.abs(exact).max()
+    given = numbers(cell, 300, 2)
+    expected = value_and_gradients(cell, qj.Backprop())(*given)
+    check_single_precision(value_and_gradients(cell, NATIVE), given, expected, 1e-4, 2e-4)
 
 
 @here
 def test_a_sequence_may_be_cut_anywhere() -> None:
-    cell = everywhere(2)
-    weights, xs, _ = numbers(cell, 5, 1)
-    whole = qj.simulate(cell, weights, xs[0], gradient=NATIVE)
-    first = qj.simulate(cell, weights, xs[0, :2], gradient=NATIVE)
-    second = qj.simulate(cell, weights, xs[0, 2:], carry=first.carry, gradient=NATIVE)
-    np.testing.assert_allclose(second.outputs, whole.outputs[2:], atol=1e-13)
-    np.testing.assert_allclose(second.carry, whole.carry, atol=1e-13)
+    check_cuts(everywhere(2), NATIVE)
 
 
 THREE = qj.CircuitCell(qj.Circuit(3, (qj.Evolution(qj.Z(0) @ qj.Z(1) @ qj.X(2), 0.3),)), qj.Z(0))

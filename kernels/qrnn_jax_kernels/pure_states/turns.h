@@ -115,11 +115,10 @@ class Turn {
 
   // dM = w J M changes the loss by w times the sum; so does the cotangent J M sum / 2.
   void settle_real() const {
-    C half = sum_[0][0];
-    half.re = (odd_ ? -half.re : half.re) * T(0.5);
+    const auto sum = sum_[0][0].re, weight = (odd_ ? -sum : sum) * T(0.5);
     for (int c = 0; c < 2; ++c) {
-      given_.add_to(0, c, C{-half.re * given_.number(1, c).re, {}});
-      given_.add_to(1, c, C{half.re * given_.number(0, c).re, {}});
+      given_.add_to(0, c, C{-weight * given_.number(1, c).re, {}});
+      given_.add_to(1, c, C{weight * given_.number(0, c).re, {}});
     }
   }
 

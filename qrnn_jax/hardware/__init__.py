@@ -5,6 +5,8 @@ from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError
 from qrnn_jax.hardware.errors import DeviceError as DeviceError
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
+from qrnn_jax.hardware.named import named as named
+from qrnn_jax.hardware.named import snapshot as snapshot
 from qrnn_jax.hardware.protocol import GATES as GATES
 from qrnn_jax.hardware.protocol import AbstractDevice as AbstractDevice
 from qrnn_jax.hardware.protocol import Capabilities as Capabilities

@@ -1,6 +1,11 @@
 // A vector register whose lanes hold some sequences and, of each, some amplitudes.
 #pragma once
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -112,6 +117,21 @@ inline Complex<T> select(typename Lanes<T>::Index mask, Complex<T> yes, Complex<
   return {mask ? yes.re : no.re, mask ? yes.im : no.im};
 }
 
+constexpr size_t kHugePage = size_t{1} << 21;
+
+// A hint for memory that nothing has touched yet: far fewer page faults, and fewer entries of the
+// page table in use while a wide state is walked through.
+inline void prefer_huge_pages(void* begin, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  const auto at = reinterpret_cast<uintptr_t>(begin);
+  const uintptr_t first = (at + kHugePage - 1) / kHugePage, last = (at + bytes) / kHugePage;
+  if (first >= last) return;
+  madvise(reinterpret_cast<void*>(first * kHugePage), (last - first) * kHugePage, MADV_HUGEPAGE);
+#else
+  (void)begin, (void)bytes;
+#endif
+}
+
 struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
@@ -122,8 +142,12 @@ using Block = std::unique_ptr<V[], Free>;
 
 template <typename V>
 Block<V> block(size_t size) {
-  size_t bytes = (size * sizeof(V) + kBytes - 1) / kBytes * kBytes;
-  return Block<V>(static_cast<V*>(std::aligned_alloc(kBytes, bytes ? bytes : kBytes)));
+  const size_t wanted = std::max<size_t>(size * sizeof(V), 1);
+  const size_t unit = wanted < kHugePage ? kBytes : kHugePage;
+  const size_t bytes = (wanted + unit - 1) / unit * unit;
+  Block<V> found(static_cast<V*>(std::aligned_alloc(unit, bytes)));
+  prefer_huge_pages(found.get(), bytes);
+  return found;
 }
 
 }  // namespace qrnn

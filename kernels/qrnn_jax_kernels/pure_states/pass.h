@@ -18,7 +18,8 @@ class Pass {
  public:
   using C = Complex<T>;
 
-  Pass(Layout layout, bool adjoint) : shape_(layout), adjoint_(adjoint) {}
+  Pass(Layout layout, bool adjoint)
+      : shape_(layout), adjoint_(adjoint), wide_(layout.rows() >= kWide) {}
 
   void open() {
     shape_.clear();
@@ -59,7 +60,7 @@ class Pass {
 
  private:
   static constexpr int kTurns = 16, kPhases = 4, kParts = 16;
-  static constexpr int64_t kWide = 1 << 14;  // rows that are worth several threads
+  static constexpr int64_t kWide = 1 << 14;  // rows: beyond the caches of a core
 
   // One or two turns, or phases.
   struct Step {
@@ -95,7 +96,7 @@ class Pass {
   template <typename F>
   void each_part(const Workers& workers, F&& task) {
     const int64_t tiles = shape_.tiles();
-    if (workers.alone() || tiles * shape_.places() < kWide) return task(*this, 0, tiles);
+    if (workers.alone() || !wide_) return task(*this, 0, tiles);
     std::vector<Pass> parts(kParts, *this);
     workers.run(kParts, [&](int64_t part) {
       task(parts[part], tiles * part / kParts, tiles * (part + 1) / kParts);
@@ -110,7 +111,8 @@ class Pass {
   template <bool mixes>
   void run(C* psi, const Workers& workers) {
     each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
-      own.shape_.each(from, to, [&](int64_t row, int number, int still) {
+      own.shape_.each(from, to, [&](int64_t row, int number, int still, int64_t next) {
+        if (wide_) own.shape_.fetch(psi, next);
         own.apply_all(InState<T, mixes>{psi, own.shape_, row, number}, still);
       });
     });
@@ -119,7 +121,11 @@ class Pass {
   template <bool mixes>
   void run(C* psi, C* lambda, const Workers& workers) {
     each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
-      own.shape_.each(from, to, [&](int64_t row, int number, int still) {
+      own.shape_.each(from, to, [&](int64_t row, int number, int still, int64_t next) {
+        if (wide_) {
+          own.shape_.fetch(psi, next);
+          own.shape_.fetch(lambda, next);
+        }
         own.undo_all(InState<T, mixes>{psi, own.shape_, row, number},
                      InState<T, mixes>{lambda, own.shape_, row, number}, still);
       });
@@ -166,7 +172,7 @@ class Pass {
   }
 
   Shape shape_;
-  bool adjoint_;
+  bool adjoint_, wide_;
   int turns_ = 0, phases_ = 0, steps_ = 0;
   Step step_[kTurns + kPhases];
   Turn<T> turn_[kTurns];

@@ -31,6 +31,8 @@ void run(ffi::ThreadPool& pool, const Program& program, const Sizes& sizes,
   const Workers all(&pool), none(nullptr);
   const Grouping<T> grouping(program.wires, sizes.batch, all.count());
   const bool several = grouping.count > 1;
+  const size_t state = sizeof(T) * sizes.batch << (program.wires + 1);
+  prefer_huge_pages(backward ? arrays.start_slope : arrays.last, state);
   (several ? all : none).run(grouping.count, [&](int64_t index) {
     Group<T> group(program, sizes, arrays, grouping, index, several ? none : all);
     backward ? group.backward() : group.forward();

@@ -66,7 +66,8 @@ class Shape {
     return static_cast<int>(value & layout_.low());
   }
 
-  // visit(first row, number of the place there, still bits as of `any`), for tiles `from` to `to`.
+  // visit(first row, number of the place there, still bits as of `any`, first row of the next tile),
+  // for tiles `from` to `to`.
   template <typename F>
   inline void each(int64_t from, int64_t to, F&& visit) const {
     const int a = layout_.amplitude_bits;
@@ -77,14 +78,25 @@ class Shape {
       for (int j = 0; j < still_; ++j) {
         still |= parity(row & still_values_[j] >> a) << (kTileWires + j);
       }
-      visit(row, number, still);
-      row = ((row | pivots_) + 1) & ~pivots_;
+      const int64_t next = ((row | pivots_) + 1) & ~pivots_;
+      visit(row, number, still, next);
+      row = next;
     }
   }
 
   // Where a place is, seen from a row whose own place has the given number: by flips of rows, lanes.
   int64_t row(int place, int number) const { return rows_[place ^ number]; }
   int lanes(int place, int number) const { return lanes_[place ^ number]; }
+
+  // Asks for the tile at a row ahead of its use: too many streams for the hardware to foresee.
+  template <typename C>
+  void fetch(const C* state, int64_t row) const {
+    for (int i = 0; i < places(); ++i) {
+      const C* at = state + (row ^ rows_[i]);  // beyond the last tile: no address is read
+      __builtin_prefetch(&at->re, 1);
+      __builtin_prefetch(&at->im, 1);
+    }
+  }
 
   bool mixes_lanes() const {
     int all = 0;

@@ -1,10 +1,11 @@
 """What a program takes, read off its trace: the bytes alive at once, and its arithmetic.
 
 Nothing is compiled. The rules by which bytes are counted are few, and hold for XLA on a CPU to
-about a fifth (`tests/gradients/test_footprint.py` compares them with its own report):
+about a tenth, where a state goes through layers to a third (`tests/gradients/test_footprint.py` compares them with its own report):
 
     a value is alive from the operation that makes it to the last one that uses it;
-    element-wise operations that only feed each other are one: nothing in between is written;
+    element-wise operations that only feed each other are one: nothing in between is written,
+    and what several of them need is made again in each if it is made from far fewer bytes;
     they, scatters and loops write over an operand that nobody needs any more;
     what waits for no argument (zeros to scatter into, the stacks that a loop fills) is there first;
     a loop takes, besides, what one turn of it takes.
@@ -25,10 +26,13 @@ _SUMS = {"add", "sub", "add_any", "neg", "sign", "conj", "select_n"}
 _PRODUCTS = {"mul", "div", "square", "integer_pow", "pow", "sqrt", "rsqrt", "abs", "max", "min"}
 _CURVES = {"exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan2"}
 _ARITHMETIC = _SUMS | _PRODUCTS | _CURVES
-_ELEMENTWISE = _ARITHMETIC | {"convert_element_type", "broadcast_in_dim", "real", "imag", "complex"}
+_MOVES = {"slice", "concatenate", "stack", "gather", "transpose", "iota", "xor"}
+_CASTS = {"convert_element_type", "broadcast_in_dim", "real", "imag", "complex"}
+_ELEMENTWISE = _ARITHMETIC | _MOVES | _CASTS
 _OVERWRITING = {"scatter", "scatter-add", "dynamic_update_slice"}
 _RENAMING = {"reshape", "squeeze", "expand_dims", "stop_gradient", "copy", "broadcast_in_dim"}
 _LOOPS = {"scan", "while", "cond"}
+_CHEAP = 256  # times fewer bytes
 
 
 class Footprint(NamedTuple):
@@ -54,6 +58,7 @@ class _Value:
     """An array in a program: where it is kept, and until when."""
 
     size: int
+    source: int = 0  # bytes that element-wise operations make it from
     is_constant: bool = False  # depends on no argument
     is_given: bool = False
     last: int = -1  # the last operation that needs it
@@ -76,7 +81,7 @@ class _Operation(NamedTuple):
 
 def _peak(program: Jaxpr, carried: int = 0) -> int:
     """Bytes alive at once; the first `carried` results are written over the loop's own carry."""
-    given = [_Value(0, is_given=True) for _ in (*program.invars, *program.constvars)]
+    given = [_given(atom) for atom in (*program.invars, *program.constvars)]
     operations: list[_Operation] = []
     names = dict(zip((*program.invars, *program.constvars), given))
     results = _inline(program, names, operations)
@@ -111,7 +116,7 @@ def _inline(
         if called and len(called[0].invars) == len(inputs):
             # a literal argument is a constant of its own
             inner = {v: i or _Value(0, is_constant=True) for v, i in zip(called[0].invars, inputs)}
-            inner |= {v: _Value(0, is_given=True) for v in called[0].constvars}
+            inner |= {v: _given(v) for v in called[0].constvars}
             results = _inline(called[0], inner, found)
             outputs = [value or _Value(0, is_constant=True) for value in results]
         elif _renames(equation) and inputs[0] is not None:
@@ -119,10 +124,20 @@ def _inline(
         else:
             constant = all(value is None or value.is_constant for value in inputs)
             constant = constant and equation.primitive.name not in _LOOPS
-            outputs = [_Value(_bytes(atom), constant) for atom in equation.outvars]
+            made_here = equation.primitive.name in _ELEMENTWISE
+            source = sum(value.source for value in inputs if value is not None)
+            outputs = [
+                _Value(_bytes(atom), source if made_here else _bytes(atom), constant)
+                for atom in equation.outvars
+            ]
             found.append(_Operation(equation, inputs, outputs))
         names.update(zip(equation.outvars, outputs))
     return [value_of(atom) for atom in program.outvars]
+
+
+def _given(atom: Any) -> _Value:
+    """An argument: it takes no memory of the program."""
+    return _Value(0, _bytes(atom), is_given=True)
 
 
 def _programs(equation: JaxprEqn) -> Iterator[Jaxpr]:
@@ -161,10 +176,11 @@ def _place(operations: Sequence[_Operation], results: Sequence[_Value | None]) -
     fused, when = set(), list(range(len(operations)))
     for index in reversed(range(len(operations))):
         operation, value = operations[index], operations[index].outputs[0]
-        (user, *others) = users.get(id(value), {-1})
-        feeds_one = user >= 0 and not others and operations[user].name in _ELEMENTWISE
-        if operation.name in _ELEMENTWISE and feeds_one and id(value) not in returned:
-            when[index] = when[user]
+        own = users.get(id(value), set())
+        feeds = bool(own) and all(operations[user].name in _ELEMENTWISE for user in own)
+        feeds = feeds and (len(own) == 1 or _CHEAP * value.source <= value.size)
+        if operation.name in _ELEMENTWISE and feeds and id(value) not in returned:
+            when[index] = max(when[user] for user in own)
             fused.add(id(value))
     for index, operation in enumerate(operations):
         constant = all(value.is_constant for value in operation.outputs)

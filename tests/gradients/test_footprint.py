@@ -27,7 +27,7 @@ USUAL = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": Tru
 OPTIONS = USUAL if "fusion_emitters" in os.environ.get("XLA_FLAGS", "") else {}
 RESULTS = Path(benchmarks.__file__).parent / "results"
 NATIVE = pytest.mark.skipif(obstacle() is not None, reason=f"no native code: {obstacle()}")
-REFERENCE = qj.Adjoint(kernel="reference")
+REFERENCE, LAYERS = qj.Adjoint(kernel="reference"), qj.Adjoint(kernel="layers")
 
 
 def like_w1() -> qj.CircuitCell:
@@ -59,6 +59,7 @@ CASES = {
     "pure, each step": (W3, None, qj.Checkpointed(every=1), 200, 8),
     "pure, some steps": (W3, None, qj.Checkpointed(), 784, 4),
     "pure, undone": (W3, None, REFERENCE, 20, 8),
+    "pure, layers": (W3, None, LAYERS, 200, 8),
     "real, backprop": (ALL_CELLS["bausch"], None, qj.Backprop(), 100, 8),
     "modes, backprop": (ALL_CELLS["cv"], None, qj.Backprop(), 100, 8),
 }
@@ -90,15 +91,6 @@ def test_the_forecast_is_what_xla_reserves(case):
     check(*CASES[case])
 
 
-def test_the_forecast_of_layers_is_too_high_by_less_than_half():
-    """XLA writes more of a layer over its operand than the rules say."""
-    rule, shape = qj.Adjoint(kernel="layers"), (200, 8)
-    with jax.enable_x64(False):
-        expected = reserved(W3, None, rule, *shape)
-        found = forecast(Expectations(plan_for(W3, None)), rule, *shape).peak_bytes
-    assert expected < found < 1.5 * expected
-
-
 @NATIVE
 def test_the_forecast_of_native_code_is_what_xla_reserves():
     check(W3, None, qj.Adjoint(kernel="native"), 200, 8)
@@ -110,6 +102,8 @@ COMMITTED = [
     ("W1", "ours, Kraus blocks", Forced(KrausPlan), qj.Backprop()),
     ("W2", "ours, Backprop", None, qj.Backprop()),
     ("W3", "ours, Checkpointed", None, qj.Checkpointed()),
+    ("W3", "ours, Adjoint by layers, pure JAX", None, LAYERS),
+    ("W4", "ours, Adjoint by layers, pure JAX", None, LAYERS),
     pytest.param("W3", "ours", None, qj.Adjoint(kernel="native"), marks=NATIVE),
 ]
 
@@ -123,6 +117,11 @@ def test_the_forecast_meets_the_committed_benchmarks(name, program, engine, rule
         expectations = Expectations(plan_for(benchmark_cell(workload), engine))
         found = forecast(expectations, rule, workload.steps, workload.batch).peak_bytes
     assert found == pytest.approx(recorded["temp_bytes"], rel=0.25)
+
+
+@pytest.mark.xfail(strict=True, reason="XLA makes some tables of phases again, we keep them: 1.35")
+def test_the_forecast_of_layers_on_ten_wires_is_within_a_quarter():
+    test_the_forecast_meets_the_committed_benchmarks("W2", COMMITTED[6][1], None, LAYERS)
 
 
 X = jax.ShapeDtypeStruct((50, 100), jnp.float32)
@@ -147,6 +146,21 @@ def test_elementwise_work_is_written_once():
     one = footprint(lambda x: jnp.sum(jnp.sin(x) + jnp.cos(x)), SQUARE)
     assert one.peak_bytes == BYTES + number
     assert footprint(lambda x: jnp.sum(jnp.sin(x @ x)), SQUARE).peak_bytes == BYTES + number
+
+
+def test_what_is_made_from_few_bytes_is_made_again():
+    wide = jax.ShapeDtypeStruct((1000, 1000), jnp.float32)
+
+    def run(table, x):
+        return jnp.sum(jnp.sin(table) @ x) + jnp.sum(jnp.cos(table))
+
+    def outer(column, x):
+        return run(column * column.T, x)
+
+    written = footprint(outer, jax.ShapeDtypeStruct((1000, 1), jnp.float32), wide).peak_bytes
+    assert written == pytest.approx(2 * 4e6, rel=0.01)  # a sine and a product, no table
+    kept = footprint(lambda table, x: run(table @ table, x), wide, wide).peak_bytes
+    assert kept == pytest.approx(3 * 4e6, rel=0.01)
 
 
 def test_a_loop_keeps_its_stack_its_carry_and_one_turn():

@@ -1,7 +1,8 @@
 """What a program takes, read off its trace: the bytes alive at once, and its arithmetic.
 
 Nothing is compiled. The rules by which bytes are counted are few, and hold for XLA on a CPU to
-about a tenth, where a state goes through layers to a third (`tests/gradients/test_footprint.py` compares them with its own report):
+about a tenth, where a state goes through layers to a third (`tests/gradients/test_footprint.py`
+compares them with its own report):
 
     a value is alive from the operation that makes it to the last one that uses it;
     element-wise operations that only feed each other are one: nothing in between is written,

@@ -19,7 +19,7 @@ from qrnn_jax.engines import (
 )
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
-from qrnn_jax.engines.native import native_refusal, unasked_refusal
+from qrnn_jax.engines.native_choice import loop_refusal
 from qrnn_jax.engines.transfer import TransferPlan, transfer_refusal
 from qrnn_jax.expectations import Expectations
 from qrnn_jax.explanation import Explanation, Refused, named
@@ -147,8 +147,8 @@ def _choice(expectations: Expectations, steps: int, gradient: AbstractGradient) 
 def _native_refusal(rule: AbstractGradient, plan: AbstractPlan) -> str | None:
     """Why no native code runs; None if it does."""
     if not isinstance(rule, Adjoint) or rule.kernel in ("layers", "reference"):
-        return native_refusal(plan) or f"{named(rule)} does not use it"
-    return native_refusal(plan) if rule.kernel else unasked_refusal(plan)
+        return loop_refusal(plan) or f"{named(rule)} does not use it"
+    return loop_refusal(plan, unasked=rule.kernel is None)
 
 
 def _gradient(

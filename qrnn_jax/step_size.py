@@ -11,6 +11,8 @@ from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import real_dtype
 from qrnn_jax.engines.native import NativeLoop
 from qrnn_jax.engines.native_order import is_cnot, is_real_turn
+from qrnn_jax.engines.native_real import RealLoop
+from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.explanation import Part
 from qrnn_jax.gradients.footprint import footprint
@@ -35,6 +37,8 @@ class Step(NamedTuple):
 def step_of(plan: AbstractPlan, *, native: bool) -> Step:
     """The step, read off its traced program; off its list of gates where native code runs it."""
     if native:
+        if isinstance(plan, RealVectorPlan):
+            return _real_step(plan)
         assert isinstance(plan, StateVectorPlan)
         return _native_step(plan)
     row = jax.ShapeDtypeStruct((len(plan.circuit.parameters),), real_dtype(plan.dtype))
@@ -54,6 +58,14 @@ def _native_step(plan: StateVectorPlan) -> Step:
     once, ahead = (_shapes(a for varies, a in arrays if varies == kind) for kind in (False, True))
     flops = sum(map(_operations, kept)) * 2**plan.circuit.wires
     return Step(tuple(map(_described, gates)), once, ahead, flops)
+
+
+def _real_step(plan: RealVectorPlan) -> Step:
+    """Two products and a sum for every amplitude of a turn; known bits move numbers."""
+    kind, loop = real_dtype(plan.dtype), RealLoop(plan)
+    arrays = [jax.ShapeDtypeStruct((n,), kind) for n in (loop.table_size, loop.choice_count)]
+    once, ahead = (_shapes([array]) for array in arrays)
+    return Step((), once, ahead, 3 * sum(2**wires for wires in loop.turned_wires))
 
 
 def _operations(gate: Block) -> int:

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -73,7 +74,8 @@ def library(folder: Path, toolchain: Toolchain = CPP) -> ctypes.CDLL:
     """The compiled library of one folder of code; compiled where it is not in the cache.
 
     Arguments:
-        folder: holds one source of its own name and the headers that it includes.
+        folder: holds one source of its own name and the headers that it includes, besides those of
+            the folder `shared` beside it.
         toolchain: which source is built, and how.
 
     Raises:
@@ -94,6 +96,26 @@ def library(folder: Path, toolchain: Toolchain = CPP) -> ctypes.CDLL:
         return ctypes.CDLL(str(target))
     except OSError as error:
         raise BuildError(f"The compiled kernel {target.name} does not load: {error}.") from error
+
+
+def cpu_obstacle(folder: Path, targets: dict[str, str]) -> str | None:
+    """Why the C++ code of a folder is not there on the CPU, in a sentence; None if it is.
+
+    Arguments:
+        folder: see `library`.
+        targets: JAX's name of every handler, and its symbol.
+    """
+    if jax.default_backend() != "cpu":
+        return f"this native code runs on the CPU, but the default device is {jax.devices()[0]}"
+    try:
+        found = library(folder, CPP)
+    except BuildError as error:
+        warnings.warn(f"{error} JAX's own loop is used instead.", stacklevel=3)
+        return str(error)
+    for name, symbol in targets.items():
+        handler = jax.ffi.pycapsule(getattr(found, symbol))
+        jax.ffi.register_ffi_target(name, handler, platform="cpu")
+    return None
 
 
 def ffi_obstacle(found: ctypes.CDLL) -> str | None:
@@ -142,7 +164,9 @@ def _key(folder: Path, toolchain: Toolchain, compiler: str) -> str:
     parts = [version, jaxlib.__version__.encode(), " ".join(toolchain.flags).encode()]
     parts += [_processor()] if toolchain.for_this_processor else []
     kinds = (toolchain.suffix, ".h")
-    parts += [path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in kinds]
+    folders = (folder, folder.parent / "shared")
+    found = [path for place in folders if place.is_dir() for path in sorted(place.iterdir())]
+    parts += [path.read_bytes() for path in found if path.suffix in kinds]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

@@ -22,6 +22,8 @@ from jax.interpreters import ad, batching, mlir
 class AbstractProgram(abc.ABC):
     """What a loop does on a batch: frozen and hashable."""
 
+    keeps_start = False  # whether `backward` gets the first state, not the last
+
     @abc.abstractmethod
     def forward(self, *arrays: Array) -> tuple[Array, Array]:
         """All steps.
@@ -39,8 +41,8 @@ class AbstractProgram(abc.ABC):
         """The slopes of all arguments of `forward`, of what is shared summed over B.
 
         Arguments:
-            arrays: those of `forward`, with the last state in place of the first; then the slopes
-                of both results.
+            arrays: those of `forward`, with the last state in place of the first unless
+                `keeps_start`; then the slopes of both results.
             moves: whether the slope of what each step brings is asked for; else it may be 0.
         """
 
@@ -113,7 +115,7 @@ def _tangents(
     """The slope's own primitive waits to be transposed."""
     found = _loop.bind(*primals, program=program, depth=depth)
     dots = map(ad.instantiate_zeros, tangents)
-    kept = (*primals[:-1], found[1])
+    kept = primals if program.keeps_start else (*primals[:-1], found[1])
     return found, _slope.bind(*kept, *dots, program=program, depth=depth)
 
 

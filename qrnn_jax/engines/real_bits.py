@@ -78,6 +78,7 @@ class Grow(AbstractBitInstruction):
     """A wire with a known bit joins the vector, as its first wire."""
 
     bit: Bit
+    wire: int
 
     def apply(self, psi: Array, fixed: Any, moving: Any) -> Array:
         return jnp.concatenate([(1 - moving) * psi, moving * psi])

@@ -143,7 +143,7 @@ class _Writer:
         """Bring wires into the vector, and make the flips that they still wait for."""
         for wire in wires:
             if wire in self.known:
-                self.found.append(Grow(self.known.pop(wire)))
+                self.found.append(Grow(self.known.pop(wire), wire))
                 self.order = (wire, *self.order)
                 self.largest = max(self.largest, len(self.order))
             elif self.frame.get(wire):

@@ -73,12 +73,12 @@ def _split(operation: AbstractOperation) -> tuple[tuple[int, ...], int] | None:
     return None
 
 
-def _amplitudes(operation: AbstractOperation, angles: Array) -> tuple[Array, Array]:
+def amplitudes(operation: AbstractOperation, angles: Array) -> tuple[Array, Array]:
     """c and s for every bit string of the sources, (2**n,) each."""
     if isinstance(operation, AbstractNeuron):
         return operation.amplitudes(*angles)
     if isinstance(operation, Controlled):
-        c, s = _amplitudes(operation.gate, angles)
+        c, s = amplitudes(operation.gate, angles)
         idle = len(c) * (2 ** len(operation.condition) - 1)
     else:
         c, s = jnp.cos(angles / 2), jnp.sin(angles / 2)
@@ -123,7 +123,7 @@ class TurnLayer(AbstractInstruction):
         return self.order.index(self.turns[0].target)
 
     @property
-    def _words(self) -> list[tuple[int, Bit]]:
+    def words(self) -> list[tuple[int, Bit]]:
         """The known sources whose bit depends on data."""
         return [(wire, bit) for wire, bit in self.known if bit.columns]
 
@@ -140,13 +140,13 @@ class TurnLayer(AbstractInstruction):
         return None if self._varies else self._tables(tape)
 
     def moving(self, tape: Array) -> Any:
-        weights = word_weights([bit for _, bit in self._words], tape)
+        weights = word_weights([bit for _, bit in self.words], tape)
         return weights, self._tables(tape) if self._varies else None
 
     def apply(self, psi: Array, fixed: Any, moving: Any) -> Array:
         weights, tables = moving
         tables = fixed if tables is None else tables  # (words, turns, 2, other amplitudes)
-        chosen = tables[0] if not self._words else _choose(weights, tables)
+        chosen = tables[0] if not self.words else _choose(weights, tables)
         if len(self.turns) == 1:
             return _turned(chosen[0], psi, self.position)
         size = self._group
@@ -171,7 +171,7 @@ class TurnLayer(AbstractInstruction):
         """c and s where they are needed: (words, turns, 2, other amplitudes)."""
         columns = np.array([turn.columns for turn in self.turns])
         operation = self.turns[0].operation
-        c, s = jax.vmap(lambda angles: _amplitudes(operation, angles))(tape[columns])
+        c, s = jax.vmap(lambda angles: amplitudes(operation, angles))(tape[columns])
         rows = np.stack([self._row(index) for index in range(len(self.turns))], axis=1)
         which = np.arange(len(self.turns))[:, None]
         return jnp.stack([c[which, rows], s[which, rows]], axis=2)
@@ -186,7 +186,7 @@ class TurnLayer(AbstractInstruction):
         others = [wire for wire in order if wire != turn.target]
         if not any(set(other.sources) & set(self.order) for other in self.turns):
             others = []
-        words = [wire for wire, _ in self._words]
+        words = [wire for wire, _ in self.words]
         axes = [*words, *others]
         number = np.arange(2 ** len(axes))
         bits = {wire: number >> place & 1 for place, wire in enumerate(reversed(axes))}

@@ -13,8 +13,9 @@ from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.engines.layered import LayeredLoop, layered_refusal
-from qrnn_jax.engines.native import NativeLoop, native_refusal, unasked_refusal
-from qrnn_jax.engines.state_vector import StateVectorPlan
+from qrnn_jax.engines.native import NativeLoop
+from qrnn_jax.engines.native_choice import loop_refusal, native_loop
+from qrnn_jax.engines.native_real import RealLoop
 from qrnn_jax.gradients.base import (
     AbstractExpectations,
     AbstractSimulatorGradient,
@@ -24,7 +25,7 @@ from qrnn_jax.gradients.base import (
 
 # (why not, in a sentence; the loop)
 _LOOPS: dict[str, tuple[Callable, Callable]] = {
-    "native": (native_refusal, NativeLoop.here),
+    "native": (loop_refusal, native_loop),
     "layers": (layered_refusal, LayeredLoop),
 }
 KERNELS = (*_LOOPS, "reference")
@@ -45,8 +46,9 @@ class Adjoint(AbstractSimulatorGradient):
     differentiable.
 
     Arguments:
-        kernel: "native" runs the whole loop of a pure state in compiled code, C++ on the CPU and
-            CUDA on an NVIDIA GPU: gates on one or two wires, Pauli sums and probabilities. "layers"
+        kernel: "native" runs the whole loop in compiled code: pure states, C++ on the CPU and CUDA
+            on an NVIDIA GPU, with gates on one or two wires, Pauli sums and probabilities; real
+            vectors with their neurons and post-selections on the CPU. "layers"
             runs pure states in JAX as real matrices, phases and reorderings of the amplitudes, a
             whole batch at once. "reference" undoes any plan step by step. None takes the first of
             these that is possible, but CUDA code, which has not been measured yet, only when asked
@@ -80,7 +82,8 @@ class Adjoint(AbstractSimulatorGradient):
     def differentiate(self, expectations: AbstractExpectations) -> Function:
         plan = expectations.plan
         if self.kernel is None:
-            for refusal, loop in ((unasked_refusal, NativeLoop.here), _LOOPS["layers"]):
+            unasked = partial(loop_refusal, unasked=True), native_loop
+            for refusal, loop in (unasked, _LOOPS["layers"]):
                 if refusal(plan) is None:
                     return partial(_by_loop, loop, expectations)
         if self.kernel in (None, "reference"):
@@ -96,16 +99,17 @@ class Adjoint(AbstractSimulatorGradient):
 
 
 def _by_loop(
-    loop: Callable[[StateVectorPlan], NativeLoop | LayeredLoop],
+    loop: Callable[[Any], NativeLoop | RealLoop | LayeredLoop],
     expectations: AbstractExpectations,
     weights: Array,
     data: Array,
     start: Start,
 ) -> tuple[Array, Any]:
     """Numbers are made in plain JAX, once for all steps; the loop has its own reverse mode."""
-    circuit, plan = expectations.circuit, expectations.plan
-    assert isinstance(plan, StateVectorPlan)
-    found = loop(plan)
+    if start.scales is not None:  # of another run: loops only know their own
+        return _adjoint(expectations, weights, data, start)
+    circuit, found = expectations.circuit, loop(expectations.plan)
+    assert start.state is not None
     moving = spread(circuit, weights, data, found.columns)
     return found(weight_row(circuit, weights), moving, start.state)
 

@@ -12,7 +12,7 @@ from jax import Array
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
 from qrnn_jax.engines.layered import layered_refusal
-from qrnn_jax.engines.native import unasked_refusal
+from qrnn_jax.engines.native_choice import loop_refusal
 from qrnn_jax.gradients.adjoint import Adjoint
 from qrnn_jax.gradients.backprop import Backprop
 from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Start
@@ -71,8 +71,8 @@ def _layers(plan: AbstractPlan, steps: int) -> str | None:
 CANDIDATES = (
     Candidate(
         Adjoint(),
-        "native code undoes its steps and stores none",
-        lambda plan, steps: unasked_refusal(plan),
+        "the loop and its reverse are native code",
+        lambda plan, steps: loop_refusal(plan, unasked=True),
     ),
     Candidate(Backprop(), "all that the steps make stays in the cache", _storing),
     Candidate(Adjoint(kernel="layers"), "JAX undoes a step's layers, a batch at once", _layers),

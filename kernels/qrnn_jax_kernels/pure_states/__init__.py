@@ -7,7 +7,6 @@ wires, matrices that are not unitary, channels.
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from qrnn_jax_kernels.build import CPP, BuildError, library
+from qrnn_jax_kernels.build import cpu_obstacle
 from qrnn_jax_kernels.loop import Family
 from qrnn_jax_kernels.program import Gate as Gate
 from qrnn_jax_kernels.program import Kind as Kind
@@ -31,17 +30,7 @@ _TARGETS = {"qrnn_pure_forward": "QrnnPureForward", "qrnn_pure_backward": "QrnnP
 @lru_cache(maxsize=1)
 def obstacle() -> str | None:
     """Why there is no native code here, in a sentence; None if there is."""
-    if jax.default_backend() != "cpu":
-        return f"this native code runs on the CPU, but the default device is {jax.devices()[0]}"
-    try:
-        found = library(Path(__file__).parent, CPP)
-    except BuildError as error:
-        warnings.warn(f"{error} JAX's own loop is used instead.", stacklevel=2)
-        return str(error)
-    for name, symbol in _TARGETS.items():
-        handler = jax.ffi.pycapsule(getattr(found, symbol))
-        jax.ffi.register_ffi_target(name, handler, platform="cpu")
-    return None
+    return cpu_obstacle(Path(__file__).parent, _TARGETS)
 
 
 def _limit(program: Program, kind: DTypeLike) -> str | None:

@@ -9,8 +9,8 @@
 
 #include <utility>
 
+#include "../shared/lanes.h"
 #include "labels.h"
-#include "lanes.h"
 
 namespace qrnn {
 

@@ -9,9 +9,9 @@
 #include <cmath>
 #include <vector>
 
+#include "../shared/workers.h"
 #include "pass.h"
 #include "words.h"
-#include "workers.h"
 
 namespace qrnn {
 

@@ -5,10 +5,10 @@
 
 #include <vector>
 
+#include "../shared/workers.h"
 #include "phases.h"
 #include "places.h"
 #include "turns.h"
-#include "workers.h"
 
 namespace qrnn {
 

@@ -1,7 +1,7 @@
 // The places of a tile: in the state, or copied to the first cache.
 #pragma once
 
-#include "lanes.h"
+#include "../shared/lanes.h"
 #include "shape.h"
 
 namespace qrnn {

@@ -2,6 +2,7 @@
 //
 // Groups of sequences (see group.h) are independent; they are spread over XLA's own threads.
 
+#include "../shared/buffers.h"
 #include "group.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -42,16 +43,6 @@ void run(ffi::ThreadPool& pool, const Program& program, const Sizes& sizes,
 Sizes sizes_of(ffi::AnyBuffer fixed, ffi::AnyBuffer varying, ffi::AnyBuffer start) {
   const auto f = fixed.dimensions(), v = varying.dimensions(), s = start.dimensions();
   return {v[0], v[1], f[1], v[2], f[0], s[0]};
-}
-
-template <typename T>
-const T* numbers(ffi::AnyBuffer& buffer) {
-  return static_cast<const T*>(buffer.untyped_data());
-}
-
-template <typename T>
-T* numbers(ffi::Result<ffi::AnyBuffer>& buffer) {
-  return static_cast<T*>(buffer->untyped_data());
 }
 
 ffi::Error Forward(ffi::ThreadPool pool, int64_t wires, int64_t read,

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "lanes.h"
+#include "../shared/lanes.h"
 
 namespace qrnn {
 

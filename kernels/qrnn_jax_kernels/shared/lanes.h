@@ -11,8 +11,6 @@
 #include <memory>
 #include <type_traits>
 
-#include "labels.h"
-
 namespace qrnn {
 
 constexpr int kBytes = 64;

@@ -53,6 +53,13 @@ def snapshot(name: str) -> Any:
     Raises:
         ValueError: no snapshot of that name.
         ImportError: the extra is not installed.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> def qubits():  # with the extra `qiskit`
+        ...     print(qj.hardware.snapshot("fake_manila").num_qubits)
+
+    Source: the snapshots are part of qiskit-ibm-runtime.
     """
     try:
         from qiskit_ibm_runtime import fake_provider

@@ -180,7 +180,8 @@ def test_mixed_states_are_refused() -> None:
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="measured on a CPU only")
 def test_the_automatic_rule_without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qrnn_jax.gradients.automatic.unasked_refusal", lambda plan: "none here")
+    name = "qrnn_jax.gradients.automatic.loop_refusal"
+    monkeypatch.setattr(name, lambda plan, unasked: "none here")
     expectations = Expectations(plan_for(wide(4), None))
     chosen = [qj.Automatic(batch=7).choose(expectations, steps).rule for steps in (5, 10**5)]
     assert chosen == [qj.Backprop(), LAYERS]

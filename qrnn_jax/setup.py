@@ -148,15 +148,19 @@ def _sampled(
     circuit, observables = observed(cell.circuit, cell.observables)
     groups = measurement_groups(cell.observables, dict(cell.circuit.readout_errors))
     exact = isinstance(engine, AbstractExactEngine)
+    apart = [None if exact else engine.prefix_source(circuit, group) for group in groups]
     if not prefixes:
-        check_measurable(circuit, groups, may_prefix=exact)
-    if prefixes and not exact:
+        check_measurable(circuit, groups, may_prefix=exact or None not in apart)
+    elif not exact and None in apart:
         raise ValueError(
             f"Argument `prefixes` must be False with {engine}, but is True: separate circuits per "
-            "output need exact outcome probabilities; try `StateVector()` or `DensityMatrix()`."
+            "output need exact outcome probabilities, or a device; try `StateVector()` or "
+            "`DensityMatrix()`."
         )
     if marginal and isinstance(engine, AbstractExactEngine):
         settings = [Setting(group, engine.plan(circuit, (group.outcomes,))) for group in groups]
+    elif prefixes:
+        settings = [Setting(group, source) for group, source in zip(groups, apart) if source]
     else:
         settings = [Setting(group, engine.sampler(circuit, observables, group)) for group in groups]
     return SampledExpectations(circuit, tuple(settings), shots)

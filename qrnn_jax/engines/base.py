@@ -165,6 +165,19 @@ class AbstractEngine(abc.ABC):
             ValueError: the engine cannot play single repetitions of it.
         """
 
+    def prefix_source(self, circuit: Circuit, group: Group) -> AbstractSource | None:
+        """Repetitions where every output has circuits of its own, of 1..t steps each.
+
+        Arguments:
+            circuit: the step.
+            group: the setting in which the read-out is measured.
+
+        Returns:
+            None where the engine has no such.
+        """
+        del circuit, group
+        return None
+
 
 class AbstractExactEngine(AbstractEngine):
     """An engine that returns exact expectation values; `plan` fits it to a circuit.

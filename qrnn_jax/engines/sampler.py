@@ -62,6 +62,50 @@ class AbstractSource(abc.ABC):
         """
 
 
+class AbstractJobs(AbstractSource):
+    """Repetitions that are asked for elsewhere, in jobs: all that is needed is asked for at once.
+
+    So one question returns whatever may be wanted of the answer, and a question can leave out the
+    outputs that nobody wants.
+    """
+
+    @abc.abstractmethod
+    def ask(
+        self, tape: Array, key: Array, shots: int | Array, keep: Array | None, whole: bool
+    ) -> tuple[Array, Array]:
+        """Average repetitions; under `vmap` the whole batch is one question.
+
+        Arguments:
+            tape: (T, K).
+            key: a JAX key.
+            shots: number of repetitions; may be traced.
+            keep: (T,) booleans, the outputs that count; None for all. Others may come back as 0.
+            whole: which covariance is returned.
+
+        Returns:
+            The mean (T, M), and its covariance: (T, M, T, M), or within each step (T, M, M).
+        """
+
+    def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
+        return self.kept(tape, key, shots, directions, None)
+
+    def kept(
+        self, tape: Array, key: Array, shots: int | Array, directions: Array, keep: Array | None
+    ) -> Estimate:
+        """`estimate` of the outputs that count, see `ask`."""
+        if not len(directions):
+            mean, covariance = self.ask(tape, key, shots, keep, False)
+            return Estimate(mean, covariance, jnp.zeros(0, mean.dtype))
+        mean, covariance = self.ask(tape, key, shots, keep, True)
+        each = jnp.arange(len(mean))
+        return Estimate(mean, covariance[each, :, each], along(covariance, directions))
+
+
+def along(covariance: Array, directions: Array) -> Array:
+    """The variance along (P, T, M) directions, from the covariance (T, M, T, M) of all outputs."""
+    return jnp.einsum("ptm,tmsn,psn->p", directions, covariance, directions)
+
+
 class AbstractSampler(AbstractSource):
     """One repetition of one measurement setting, simulated step by step."""
 

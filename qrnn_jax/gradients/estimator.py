@@ -221,9 +221,17 @@ def kept_reads(
     """
 
     def play(tape: Array, keep: Array, own: Start) -> Array:
-        return jnp.where(keep[:, None], expectations.replay(tape, own.stream(PRIMAL))[0], 0)
+        return _replay(expectations, tape, keep, own)[0]
 
     return play_all(rule, expectations, problem, point, start, play)
+
+
+def _replay(
+    expectations: AbstractExpectations, tape: Array, keep: Array, own: Start
+) -> tuple[Array, Any]:
+    """The kept outputs of one run, (T, M), and what else it returns."""
+    reads, rest = expectations.replay(tape, own.stream(PRIMAL)._replace(keep=keep))
+    return jnp.where(keep[:, None], reads, 0), rest
 
 
 @kept_reads.defjvp
@@ -235,14 +243,84 @@ def _kept_reads_jvp(
     tangents: Any,
 ) -> tuple[Array, Array]:
     point, start = primals
-
-    def again(index: Array, key: Any, own: Start) -> Array:
-        function = partial(rule.play, problem, index=index, key=key)
-        tape, tape_dot, keep = jax.jvp(function, (point,), (tangents[0],), has_aux=True)
-        return jnp.where(keep[:, None], rule.again(expectations, tape, tape_dot, own), 0)
-
+    again = partial(_again, rule, expectations, problem, point, tangents[0])
     runs = kept_reads(rule, expectations, problem, point, start)
     return runs, _each_run(rule, expectations, problem, point, start, again)
+
+
+def _again(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    point_dot: Point,
+    index: Array,
+    key: Any,
+    own: Start,
+) -> Array:
+    """The tangent of the kept outputs of run `index`, (T, M)."""
+    function = partial(rule.play, problem, index=index, key=key)
+    tape, tape_dot, keep = jax.jvp(function, (point,), (point_dot,), has_aux=True)
+    return jnp.where(keep[:, None], rule.again(expectations, tape, tape_dot, own), 0)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+def joined_reads(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+) -> tuple[tuple[Array, Any], Array]:
+    """The unperturbed run and the kept outputs of all others, asked for at once.
+
+    The same keys as one by one: every run has shots of its own.
+    """
+
+    def play(tape: Array, keep: Array, own: Start) -> tuple[Array, Any]:
+        return _replay(expectations, tape, keep, own)
+
+    reads, rests = play_joined(rule, expectations, problem, point, start, play)
+    return (reads[0], jax.tree.map(lambda leaf: leaf[0], rests)), reads[1:]
+
+
+@joined_reads.defjvp
+def _joined_reads_jvp(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    primals: Any,
+    tangents: Any,
+) -> tuple[Any, Any]:
+    point, start = primals
+    (reads, rest), runs = joined_reads(rule, expectations, problem, point, start)
+    reads_dot = rule.again(expectations, point.tape, tangents[0].tape, start)
+    again = partial(_again, rule, expectations, problem, point, tangents[0])
+    runs_dot = _each_run(rule, expectations, problem, point, start, again)
+    still = jax.tree.map(jnp.zeros_like, rest)
+    return ((reads, rest), runs), ((reads_dot, still), runs_dot)
+
+
+def play_joined(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+    play: Callable[[Array, Array, Start], Any],
+) -> Any:
+    """`play_all` with the unperturbed run in front of the others, in the same batch."""
+    key, own_of = start.stream(RULE).key, _owns(rule, expectations, problem, point, start)
+
+    def one(place: Array) -> Any:
+        is_first, index = place == 0, jnp.maximum(place - 1, 0)
+        tape, keep = rule.play(problem, point, index, key)
+        own = own_of(index)
+        shots = None if own.shots is None else jnp.where(is_first, expectations.shots, own.shots)
+        own = own._replace(key=jnp.where(is_first, start.key, own.key), shots=shots)
+        return play(jnp.where(is_first, point.tape, tape), keep | is_first, own)
+
+    return _mapped(rule, expectations, problem, one, 1 + rule.count(problem))
 
 
 def play_all(
@@ -270,15 +348,38 @@ def _each_run(
     function: Callable[[Array, Any, Start], Any],
 ) -> Any:
     """Whatever `function(index, the rule's key, the run's own start)` returns, stacked."""
-    count, key = rule.count(problem), start.stream(RULE).key
-    streams = start.stream(RUNS)
-    shares = None if expectations.shots is None else rule.shares(problem, point, key)
-    shots = None if shares is None else split_shots(shares, expectations.shots or 1)
+    key, own_of = start.stream(RULE).key, _owns(rule, expectations, problem, point, start)
 
     def one(index: Array) -> Any:
-        own = streams.stream(index)._replace(shots=None if shots is None else shots[index])
-        return function(index, key, own)
+        return function(index, key, own_of(index))
 
+    return _mapped(rule, expectations, problem, one, rule.count(problem))
+
+
+def _owns(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    point: Point,
+    start: Start,
+) -> Callable[[Array], Start]:
+    """What each run starts from: a key, and perhaps a number of shots of its own."""
+    streams, key = start.stream(RUNS), start.stream(RULE).key
+    shares = None if expectations.shots is None else rule.shares(problem, point, key)
+    shots = None if shares is None else split_shots(shares, expectations.shots or 1)
+    return lambda index: streams.stream(index)._replace(
+        shots=None if shots is None else shots[index]
+    )
+
+
+def _mapped(
+    rule: AbstractEstimator,
+    expectations: AbstractExpectations,
+    problem: Problem,
+    one: Callable[[Array], Any],
+    count: int,
+) -> Any:
+    """`one` of 0 .. count - 1, stacked, as many at a time as memory allows."""
     size = rule.chunk or expectations.batch(problem.steps)
     return map_runs(
         lambda index: lax.map(one, index, batch_size=min(size, len(index))), count, rule.devices
@@ -320,20 +421,25 @@ def _reads_jvp(
             f"Argument `carry` must not be differentiated under `{type(rule).__name__}`, but is; "
             "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
         )
-    reads, rest = _reads(rule, expectations, weights, data, start)
-    still = jax.tree.map(jnp.zeros_like, rest)
     problem = Problem(expectations.circuit, len(data), in_weights, in_data, expectations.degree)
     refusal = rule.problem_refusal(problem)
     if refusal:
         raise ValueError(refusal)
+    point = Point(weights, data, spread(problem.circuit, weights, data))
+    runs = None
+    if expectations.joins and rule.count(problem):
+        (reads, rest), runs = joined_reads(rule, expectations, problem, point, start)
+    else:
+        reads, rest = _reads(rule, expectations, weights, data, start)
+    still = jax.tree.map(jnp.zeros_like, rest)
     if not rule.count(problem):  # nothing is differentiated, or no angle depends on it
         return (reads, rest), (jnp.zeros_like(reads), still)
+    if runs is None:
+        runs = kept_reads(rule, expectations, problem, point, start)
     dots = [
         jnp.zeros_like(primal) if is_zero(tangent) else tangent
         for primal, tangent in zip((weights, data), tangents)
     ]
-    point = Point(weights, data, spread(problem.circuit, weights, data))
-    runs = kept_reads(rule, expectations, problem, point, start)
     tangent = tangent_at(problem, point, *dots)
     weighted = rule.coefficients(problem, point, tangent, start.stream(RULE).key)
     return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)

@@ -46,17 +46,33 @@ def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
 @final
 @dataclass(frozen=True)
 class Step:
-    """A template before T is known."""
+    """A template before T is known.
+
+    Arguments:
+        wires: as in `Template`.
+        columns: as in `Template`.
+        measured: as in `Template`.
+        before: as in `Template`.
+        after: as in `Template`.
+        unread: a whole step without its read-out.
+    """
 
     wires: int
     columns: int
     measured: tuple[tuple[int, str], ...]
     before: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
+    unread: tuple[Instruction, ...]
 
     def unrolled(self, steps: int) -> Template:
-        """T steps."""
+        """T steps, all of them read."""
         return Template(self.wires, steps, self.columns, self.measured, self.before, self.after)
+
+    def prefix(self, steps: int) -> Template:
+        """T steps, of which the last one alone is read."""
+        return Template(
+            self.wires, steps, self.columns, self.measured, self.before, (), self.unread
+        )
 
 
 def step_of(circuit: Circuit, group: Any) -> Step:
@@ -68,22 +84,23 @@ def step_of(circuit: Circuit, group: Any) -> Step:
     """
     if circuit.is_modes:
         raise ValueError("A device must be given a circuit on qubits, but this one acts on modes.")
-    halves: tuple[list[Instruction], list[Instruction]] = ([], [])
     word = group.outcomes.word
     found = dict(word)
+    before: list[Instruction] = []
+    after: list[Instruction] = []
+    unread: list[Instruction] = []
     for index, operation, columns in operations_of(circuit):
-        if index == circuit.read_index:
-            halves[0].extend(_read(circuit, word, _flips(group)))
+        made = list(lower_operation(operation, columns))
+        unread += made
         if index < circuit.read_index:
-            halves[0].extend(lower_operation(operation, columns))
+            before += made
         elif not _is_repeated(operation, found):
-            halves[1].extend(lower_operation(operation, columns))
+            after += made
             for wire in operation.wires:
                 found.pop(wire, None)
-    if circuit.read_index == len(circuit.operations):
-        halves[0].extend(_read(circuit, word, _flips(group)))
+    before += _read(circuit, word, _flips(group))
     count = len(circuit.parameters)
-    return Step(circuit.wires, count, tuple(word), tuple(halves[0]), tuple(halves[1]))
+    return Step(circuit.wires, count, tuple(word), tuple(before), tuple(after), tuple(unread))
 
 
 def _read(circuit: Circuit, word: Any, flips: list[tuple[float, float]]) -> list[Instruction]:

@@ -76,7 +76,7 @@ def template_text(template: Template) -> str:
     lines += [f"input float[64] a_{step}_{column};" for step, column in sorted(used)]
     lines.append(f"qubit[{template.wires}] q;")
     if template.outputs:
-        lines += [f"bit[{template.outputs}] y_{step};" for step in range(template.steps)]
+        lines += [f"bit[{template.outputs}] y_{step};" for step in template.read_steps]
     return "\n".join([*lines, *["bit[1] scratch;"] * scratch, *body]) + "\n"
 
 

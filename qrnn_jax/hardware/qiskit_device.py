@@ -98,7 +98,7 @@ class QiskitDevice(AbstractDevice):
         # rows of a table without columns would all return the same shots
         pubs = [(circuit, table)] if table.shape[1] else [circuit] * len(rows)
         results = self._make(seed).run(pubs, shots=shots).result()
-        for step in range(template.steps):
+        for step in template.read_steps:
             packed = [np.asarray(result.data[f"y{step}"].array) for result in results]
             stacked = np.concatenate([p.reshape(-1, *p.shape[-2:]) for p in packed])
             every = np.unpackbits(stacked, axis=-1)[..., ::-1]  # the last byte holds bit 0
@@ -156,13 +156,13 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
             '`to_qiskit` needs the package qiskit; try `pip install "qrnn_jax[qiskit]"`.'
         ) from error
 
-    registers = [ClassicalRegister(template.outputs, f"y{t}") for t in range(template.steps)]
+    registers = {t: ClassicalRegister(template.outputs, f"y{t}") for t in template.read_steps}
     scratch = ClassicalRegister(1, _SCRATCH)
     instructions = list(template.instructions())
     if any(i.name == "measure" and i.bit is None for _, i in instructions):
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers, scratch)
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values(), scratch)
     else:
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers)
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values())
     symbols: dict[str, Any] = {}
     for step, whole in instructions:
         for instruction in [whole] if two_wire_turns else expanded(whole):

@@ -85,6 +85,8 @@ class Template:
         measured: ((wire, letter), ...), the outputs of every step.
         before: the instructions of a step up to its read-out, measurements included.
         after: what follows; the last step does without, because nothing is read behind it.
+        unread: where only the last step is read, all instructions of the steps before it; None
+            where every step is read.
 
     Example:
         >>> import qrnn_jax as qj
@@ -100,11 +102,17 @@ class Template:
     measured: tuple[tuple[int, str], ...]
     before: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
+    unread: tuple[Instruction, ...] | None = None
 
     @property
     def outputs(self) -> int:
         """Bits per step."""
         return len(self.measured)
+
+    @property
+    def read_steps(self) -> range:
+        """The steps that are read; the bits of others are 0."""
+        return range(0 if self.unread is None else self.steps - 1, self.steps)
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -113,9 +121,9 @@ class Template:
 
     def instructions(self) -> Iterator[tuple[int, Instruction]]:
         """(step, instruction) of the whole run, in order."""
+        early = self.before + self.after if self.unread is None else self.unread
         for step in range(self.steps):
-            last = step == self.steps - 1
-            for instruction in self.before if last else self.before + self.after:
+            for instruction in self.before if step == self.steps - 1 else early:
                 yield step, instruction
 
     def count(self) -> dict[str, int]:
@@ -147,5 +155,6 @@ class Template:
     @cached_property
     def digest(self) -> bytes:
         """A hash of everything that the template says."""
-        parts = (self.wires, self.steps, self.columns, self.measured, self.before, self.after)
+        parts: tuple[object, ...] = (self.wires, self.steps, self.columns, self.measured)
+        parts += (self.before, self.after) if self.unread is None else (self.before, self.unread, 1)
         return hashlib.sha256(repr(parts).encode()).digest()

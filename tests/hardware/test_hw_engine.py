@@ -113,8 +113,6 @@ def test_a_memory_wire_is_read_only_where_the_model_says_so() -> None:
     kept = qj.CircuitCell(qj.Circuit(3, BODY), (qj.X(1),))
     with pytest.raises(ValueError, match=r"Read\(measure=True\)"):
         qj.run(kept, WEIGHTS, XS, engine=engine, key=KEY)
-    with pytest.raises(ValueError, match="`prefixes` must be False with Device"):
-        qj.run(kept, WEIGHTS, XS, engine=engine, key=KEY, prefixes=True)
     cell = qj.CircuitCell(qj.Circuit(3, (*BODY, qj.Read(measure=True), qj.RZ(1, 0.4))), (qj.X(1),))
     found = qj.simulate(cell, WEIGHTS, XS, engine=engine, key=KEY)
     exact = qj.run(cell, WEIGHTS, XS)
@@ -138,7 +136,7 @@ def test_transforms_give_one_request_each() -> None:
 
     batch = jax.jit(jax.vmap(slope, (None, 0, 0)))(WEIGHTS[:1], xs, keys)
     assert batch.shape == (4, 1)
-    assert queue.spent == 40 + 4 * 4 * 10  # 4 shifted circuits a sequence; the plain ones are known
+    assert queue.spent == 40 + 4 * (1 + 4) * 10  # the plain and 4 shifted circuits a sequence
     assert queue.jobs == 2
     assert len(set(np.asarray(batch[:, 0]).tolist())) > 1  # shots of their own
 

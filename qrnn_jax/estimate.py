@@ -33,7 +33,7 @@ from qrnn_jax.gradients.estimator import (
 from qrnn_jax.gradients.perturbation import AbstractPerturbation
 from qrnn_jax.recorded import play_bits, shot_jacobian
 from qrnn_jax.run import finish, prepare, run
-from qrnn_jax.setup import expectations_for, rule_for
+from qrnn_jax.setup import check_shots, expectations_for, rule_for, shots_for
 
 Loss = Callable[[Array], Array]
 
@@ -136,6 +136,8 @@ def _controlled(
     key: Array | None,
 ) -> GradientEstimate:
     """Bits fed back: per-shot weights. Expectation values: not linear in the runs, no errors."""
+    check_shots(shots)
+    shots = shots_for(engine, shots)
     options = {"engine": engine, "gradient": gradient, "shots": shots, "key": key}
 
     def value_of(params: Any) -> Array:

@@ -24,7 +24,7 @@ from qrnn_jax.gradients.estimator import (
     coefficient_table,
     play_all,
 )
-from qrnn_jax.setup import check_shots, expectations_for
+from qrnn_jax.setup import check_shots, expectations_for, plan_for
 
 
 class GradientMoments(NamedTuple):
@@ -104,6 +104,7 @@ def gradient_moments(
     _check_rule(gradient, problem)
     check_place(cell, len(xs), step, read)
     check_key(key, gradient.is_random)
+    plan_for(cell, engine)  # refuses engines that are not exact
     model = expectations_for(cell, engine, shots, True, len(xs))
     assert isinstance(model, SampledExpectations)
     mean, variance = _moments(cell, model, gradient, problem, params, xs, (step, read), key)

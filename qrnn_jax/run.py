@@ -27,7 +27,7 @@ from qrnn_jax.feedback import expectation_loop, feedback_rule
 from qrnn_jax.gradients import AbstractGradient, AbstractSimulatorGradient
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.recorded import bit_loop
-from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for
+from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for, shots_for
 
 
 class Result(NamedTuple):
@@ -274,11 +274,13 @@ def _controlled(
     """A circuit under a controller: see `feedback.py` and `recorded.py`."""
     check_params(cell, params)
     check_shots(shots)
+    shots = shots_for(engine, shots)
     rule = feedback_rule(gradient, shots is not None)
     if cell.feed == "bits" and not isinstance(engine, Trajectories | None):
         raise ValueError(
             "Argument `engine` must be None or `Trajectories` where bits are fed back, but is "
-            f"{engine}: every repetition has angles of its own, so pure states are played."
+            f"{engine}: every repetition has angles of its own, which pure states can play and a "
+            "device cannot; there, try `Measure(wire, to=bit)` and `If(bit, gate)` in the circuit."
         )
     if cell.feed == "bits" and shots is None:
         raise ValueError(

@@ -1,6 +1,7 @@
 """From a cell to its templates: one per measurement setting."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -55,6 +56,7 @@ class Step:
         before: as in `Template`.
         after: as in `Template`.
         unread: a whole step without its read-out.
+        final: `before` where nothing follows: no measured wire is turned back.
     """
 
     wires: int
@@ -63,6 +65,7 @@ class Step:
     before: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
     unread: tuple[Instruction, ...]
+    final: tuple[Instruction, ...]
 
     def unrolled(self, steps: int) -> Template:
         """T steps, all of them read."""
@@ -71,7 +74,7 @@ class Step:
     def prefix(self, steps: int) -> Template:
         """T steps, of which the last one alone is read."""
         return Template(
-            self.wires, steps, self.columns, self.measured, self.before, (), self.unread
+            self.wires, steps, self.columns, self.measured, self.final, (), self.unread
         )
 
 
@@ -98,18 +101,21 @@ def step_of(circuit: Circuit, group: Any) -> Step:
             after += made
             for wire in operation.wires:
                 found.pop(wire, None)
-    before += _read(circuit, word, _flips(group))
-    count = len(circuit.parameters)
-    return Step(circuit.wires, count, tuple(word), tuple(before), tuple(after), tuple(unread))
+    read = partial(_read, circuit, word, _flips(group))
+    final, before = before + read(back=False), before + read(back=True)
+    parts = (tuple(part) for part in (before, after, unread, final))
+    return Step(circuit.wires, len(circuit.parameters), tuple(word), *parts)
 
 
-def _read(circuit: Circuit, word: Any, flips: list[tuple[float, float]]) -> list[Instruction]:
+def _read(
+    circuit: Circuit, word: Any, flips: list[tuple[float, float]], *, back: bool
+) -> list[Instruction]:
     """Measure every wire in its basis; the basis is changed back unless a reset follows."""
     made = []
     for bit, (wire, letter) in enumerate(word):
         made += [Instruction(name, (wire,)) for name in TO_Z[letter]]
         made.append(Instruction("measure", (wire,), bit=bit, flips=flips[bit]))
-        if not _is_reset_next(circuit, wire):
+        if back and not _is_reset_next(circuit, wire):
             made += [Instruction(name, (wire,)) for name in FROM_Z[letter]]
     return made
 

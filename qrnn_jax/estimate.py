@@ -19,18 +19,19 @@ from qrnn_jax.engines.sampler import along
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
 from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import (
+from qrnn_jax.gradients.estimator import tangent_at
+from qrnn_jax.gradients.perturbation import AbstractPerturbation
+from qrnn_jax.gradients.runs import (
     PRIMAL,
     RULE,
     RUNS,
     Point,
     Problem,
+    own_or_first,
     play_all,
     play_joined,
     split_shots,
-    tangent_at,
 )
-from qrnn_jax.gradients.perturbation import AbstractPerturbation
 from qrnn_jax.recorded import play_bits, shot_jacobian
 from qrnn_jax.run import finish, prepare, run
 from qrnn_jax.setup import check_shots, expectations_for, rule_for, shots_for
@@ -382,22 +383,26 @@ def _on_loss(model: _Model, rule: AbstractPerturbation, params: Any) -> Gradient
 
     runs = start.stream(RUNS)
 
-    def at(place: Array) -> tuple[Array, Array]:
-        """The unperturbed run, then the others."""
-        is_first, index = place == 0, jnp.maximum(place - 1, 0)
-        own, offset = runs.stream(index), jnp.where(is_first, 0, offsets[index])
-        key = start.key if own.key is None else jnp.where(is_first, start.key, own.key)
-        count = None if shots is None else jnp.where(is_first, model.expectations.shots, shots[index])
-        return one(offset, own._replace(key=key, shots=count))
+    def perturbed(index: Array) -> tuple[Array, Array]:
+        return one(offsets[index], own_of(index))
 
-    places = jnp.arange(1 + len(offsets))
-    size = min(len(places), rule.chunk or model.expectations.batch(len(model.xs)))
+    def own_of(index: Array) -> Start:
+        return runs.stream(index)._replace(shots=None if shots is None else shots[index])
+
+    def joined(place: Array) -> tuple[Array, Array]:
+        is_first, index = place == 0, jnp.maximum(place - 1, 0)
+        own = own_or_first(is_first, start, own_of(index), model.expectations)
+        return one(jnp.where(is_first, 0, offsets[index]), own)
+
+    size = rule.chunk or model.expectations.batch(len(model.xs))
     if model.joins is None:
-        value, _ = at(places[0])
-        values, variances = lax.map(at, places[1:], batch_size=min(size, len(offsets)))
+        value, _ = one(jnp.zeros_like(flat), start)
+        places = jnp.arange(len(offsets))
+        values, variances = lax.map(perturbed, places, batch_size=min(size, len(places)))
     else:
-        everything, variances = lax.map(at, places, batch_size=size)
-        value, values, variances = everything[0], everything[1:], variances[1:]
+        places = jnp.arange(1 + len(offsets))
+        found, variances = lax.map(joined, places, batch_size=min(size, len(places)))
+        value, values, variances = found[0], found[1:], variances[1:]
     variance = _run_variance(rule, table, values, variances)
     return GradientEstimate(value, unravel(table @ values), unravel(jnp.sqrt(variance)))
 

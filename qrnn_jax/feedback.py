@@ -23,8 +23,8 @@ from qrnn_jax.engines.marginals import marginal_estimate
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
 from qrnn_jax.gradients import AbstractGradient, Automatic, Backprop, ParameterShift
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.once import once
+from qrnn_jax.gradients.runs import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import engine_for, expectations_for
 

@@ -17,13 +17,8 @@ from qrnn_jax.engines.marginals import marginal_moments
 from qrnn_jax.expectations import Expectations, SampledExpectations
 from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import (
-    RULE,
-    Point,
-    Problem,
-    coefficient_table,
-    play_all,
-)
+from qrnn_jax.gradients.estimator import coefficient_table
+from qrnn_jax.gradients.runs import RULE, Point, Problem, play_all
 from qrnn_jax.setup import check_shots, expectations_for, plan_for
 
 

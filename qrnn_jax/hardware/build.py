@@ -73,9 +73,7 @@ class Step:
 
     def prefix(self, steps: int) -> Template:
         """T steps, of which the last one alone is read."""
-        return Template(
-            self.wires, steps, self.columns, self.measured, self.final, (), self.unread
-        )
+        return Template(self.wires, steps, self.columns, self.measured, self.final, (), self.unread)
 
 
 def step_of(circuit: Circuit, group: Any) -> Step:

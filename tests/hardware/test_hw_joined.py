@@ -1,4 +1,4 @@
-"""One job for a gradient: the unperturbed circuit rides with the shifted ones, and shares no shots."""
+"""One job for a gradient: the unperturbed circuit rides along, and shares no shots."""
 
 import jax
 import jax.numpy as jnp
@@ -155,9 +155,11 @@ def test_the_gradient_of_a_square_is_unbiased() -> None:
 def test_second_derivatives_follow_the_same_path() -> None:
     engine = qj.Device(LocalDevice(), shots=300)
     key = jax.random.key(2)
-    hessian = lambda options: jax.jacfwd(  # noqa: E731
-        jax.grad(lambda w: square(qj.run(CELL, w, XS[:2], **options)))
-    )(WEIGHTS)
+
+    def hessian(options: dict) -> jax.Array:
+        slope = jax.grad(lambda w: square(qj.run(CELL, w, XS[:2], **options)))
+        return jax.jacfwd(slope)(WEIGHTS)
+
     exact = hessian({"gradient": qj.Backprop()})
     rule = {"engine": engine, "gradient": qj.ParameterShift()}
     draws = np.stack([hessian({**rule, "key": k}) for k in jax.random.split(key, 12)])

@@ -1,4 +1,4 @@
-"""`prefixes=True` on a device: output t from circuits of its own, of t steps, and no others played."""
+"""`prefixes=True` on a device: output t from circuits of its own, of t steps."""
 
 import jax
 import jax.numpy as jnp

@@ -19,6 +19,7 @@ from typing import Any, final
 
 import numpy as np
 
+from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
 from qrnn_jax.hardware.template import Instruction, Template
@@ -99,9 +100,14 @@ class QiskitDevice(AbstractDevice):
         pubs = [(circuit, table)] if table.shape[1] else [circuit] * len(rows)
         results = self._make(seed).run(pubs, shots=shots).result()
         for step in template.read_steps:
-            packed = [np.asarray(result.data[f"y{step}"].array) for result in results]
+            packed = [_register(result.data, f"y{step}") for result in results]
             stacked = np.concatenate([p.reshape(-1, *p.shape[-2:]) for p in packed])
             every = np.unpackbits(stacked, axis=-1)[..., ::-1]  # the last byte holds bit 0
+            if every.shape[:2] != bits.shape[:2]:  # NumPy would repeat a single shot
+                raise DeviceError(
+                    f"The device must return {bits.shape[:2]} rows and shots, but returned "
+                    f"{every.shape[:2]}."
+                )
             bits[:, :, step] = every[..., : template.outputs]
         return bits
 
@@ -121,6 +127,15 @@ class QiskitDevice(AbstractDevice):
                 ).run(made)
             self._circuits[template.digest] = made
         return self._circuits[template.digest]
+
+
+def _register(data: Any, name: str) -> np.ndarray:
+    """The packed bits of one classical register, (.., shots, bytes)."""
+    if name not in data:
+        raise DeviceError(
+            f"The device must return the register {name}, but returned {sorted(data)}."
+        )
+    return np.asarray(data[name].array)
 
 
 def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:

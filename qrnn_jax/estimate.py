@@ -10,13 +10,21 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
+from qrnn_jax.branched import (
+    Answer,
+    ask_all,
+    branch_jacobian,
+    branches_for,
+    mean_covariance,
+)
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, check_survival
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
-from qrnn_jax.engines import AbstractEngine
-from qrnn_jax.engines.sampler import along
+from qrnn_jax.engines import AbstractEngine, Trajectories
+from qrnn_jax.engines.sampler import AbstractBranches, along
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
+from qrnn_jax.feedback import feedback_rule
 from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import tangent_at
@@ -148,6 +156,13 @@ def _controlled(
         value, slopes = jax.value_and_grad(value_of)(params)
         unknown = jnp.nan if shots is not None else 0.0
         return GradientEstimate(value, slopes, jax.tree.map(lambda x: unknown + 0 * x, slopes))
+    if not isinstance(engine, Trajectories | None):
+        source = branches_for(cell, engine)
+        if source is not None:
+            check_params(cell, params)
+            feedback_rule(gradient, True)
+            check_key(key, True)
+            return _from_branches(loss, cell, source, shots, params, xs, key)
     outputs = run(cell, params, xs, **options)  # type: ignore[arg-type]
     value, slope = jax.value_and_grad(loss)(outputs)
     return _from_bits(loss, cell, shots, params, xs, key, (value, outputs, slope))
@@ -173,6 +188,28 @@ def _from_bits(
     curved = jax.vmap(lambda column: jax.jvp(jax.grad(loss), (outputs,), (column,))[1])(jacobian)
     lines = jnp.einsum("stm,ptm->sp", values, curved)
     variance = variance + jnp.var(lines, axis=0, ddof=1) / shots
+    gradient = jnp.einsum("ptm,tm->p", jacobian, slope)
+    return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _from_branches(
+    loss: Loss,
+    cell: FeedbackCell,
+    source: AbstractBranches,
+    shots: int,
+    params: Any,
+    xs: Array,
+    key: Array,
+) -> GradientEstimate:
+    """On a device: one question, whose answer holds all moments."""
+    found = ask_all(cell, source, shots, params, xs, key)
+    outputs, unravel = found.first[0, 0], ravel_pytree(params)[1]
+    value, slope = jax.value_and_grad(loss)(outputs)
+    runs = Answer(found.first[1:], found.second[1:])
+    jacobian, variance = branch_jacobian(cell, source, shots, params, xs, runs, slope)
+    curved = jax.vmap(lambda column: jax.jvp(jax.grad(loss), (outputs,), (column,))[1])(jacobian)
+    variance = variance + along(mean_covariance(outputs, found.second[0, 0], shots), curved)
     gradient = jnp.einsum("ptm,tm->p", jacobian, slope)
     return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
 

@@ -6,6 +6,7 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, PauliSum, Reset
 from qrnn_jax.circuit.groups import Group, measurement_groups
 from qrnn_jax.circuit.observed import observed
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import (
     AbstractEngine,
     AbstractExactEngine,
@@ -166,7 +167,7 @@ def _sampled(
     return SampledExpectations(circuit, tuple(settings), shots)
 
 
-def measurement_settings(cell: AbstractCell) -> tuple[Circuit, tuple[Group, ...]]:
+def measurement_settings(cell: AbstractCell | FeedbackCell) -> tuple[Circuit, tuple[Group, ...]]:
     """What a device plays for a cell: one step, in every measurement setting.
 
     Equation: reads = sum over settings of the values of their outcomes; a setting measures every

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 CHUNK = 1024  # repetitions of a small state simulated side by side
@@ -104,6 +105,30 @@ class AbstractJobs(AbstractSource):
 def along(covariance: Array, directions: Array) -> Array:
     """The variance along (P, T, M) directions, from the covariance (T, M, T, M) of all outputs."""
     return jnp.einsum("ptm,tmsn,psn->p", directions, covariance, directions)
+
+
+class AbstractBranches(abc.ABC):
+    """Repetitions whose angles follow the outcome of the step before; frozen and hashable."""
+
+    @property
+    @abc.abstractmethod
+    def values(self) -> np.ndarray:
+        """(V, M), what each of the V outcomes of a step reads."""
+
+    @abc.abstractmethod
+    def ask(self, tape: Array, key: Array, time: int | Array, shots: int) -> tuple[Array, Array]:
+        """Moments of the reads y of all steps, apart for the outcomes v of the step before `time`.
+
+        Arguments:
+            tape: (T, V, K), the angles of every step behind each outcome of the step before; the
+                first step takes those of outcome 0.
+            key: a JAX key.
+            time: which step; before step 0 the outcome counts as 0.
+            shots: number of repetitions.
+
+        Returns:
+            E[1_v y], (V, T, M), and E[1_v y y'], (V, T, M, T, M), averages over the repetitions.
+        """
 
 
 class AbstractSampler(AbstractSource):

@@ -1,6 +1,7 @@
 """From a cell to its templates: one per measurement setting."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, Reset
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.hardware.lower import FROM_Z, TO_Z, lower_operation, operations_of
 from qrnn_jax.hardware.template import Instruction, Template
 from qrnn_jax.setup import measurement_settings
@@ -15,14 +17,16 @@ from qrnn_jax.setup import measurement_settings
 Letters = dict[int, str]
 
 
-def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
+def templates(cell: AbstractCell | FeedbackCell, steps: int) -> tuple[Template, ...]:
     """What a device plays for a cell: one circuit per group of observables that commute.
 
     Equation: all outputs of a group come from the same repetitions; G groups cost G times the
     shots.
 
     Arguments:
-        cell: the model, whose observables a device can read, see `qj.run` under shots.
+        cell: the model, whose observables a device can read, see `qj.run` under shots. Of a
+            `FeedbackCell` that feeds bits, every turn by data is there once for each number that
+            the step before may have read, under a condition.
         steps: T, 1 or more.
 
     Returns:
@@ -41,7 +45,10 @@ def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"Argument `steps` must be an integer of 1 or more, but is {steps!r}.")
     circuit, groups = measurement_settings(cell)
-    return tuple(step_of(circuit, group).unrolled(steps) for group in groups)
+    is_fed = isinstance(cell, FeedbackCell) and cell.feed == "bits"
+    counts = [len(group.values) if is_fed else 1 for group in groups]
+    steps_of = (step_of(circuit, group, count) for group, count in zip(groups, counts))
+    return tuple(step.unrolled(steps) for step in steps_of)
 
 
 @final
@@ -76,12 +83,16 @@ class Step:
         return Template(self.wires, steps, self.columns, self.measured, self.final, (), self.unread)
 
 
-def step_of(circuit: Circuit, group: Any) -> Step:
+def step_of(circuit: Circuit, group: Any, branches: int = 1) -> Step:
     """One step in one measurement setting.
+
+    Equation: the tape column of parameter k in branch v is v K + k.
 
     Arguments:
         circuit: the step, its read-out errors and its measuring read-out made explicit.
         group: what is measured, from `measurement_settings`.
+        branches: how many numbers the step before may have read, each with data of its own; 1 where
+            the data do not depend on it.
     """
     if circuit.is_modes:
         raise ValueError("A device must be given a circuit on qubits, but this one acts on modes.")
@@ -91,7 +102,7 @@ def step_of(circuit: Circuit, group: Any) -> Step:
     after: list[Instruction] = []
     unread: list[Instruction] = []
     for index, operation, columns in operations_of(circuit):
-        made = list(lower_operation(operation, columns))
+        made = list(_branched(lower_operation(operation, columns), circuit, branches))
         unread += made
         if index < circuit.read_index:
             before += made
@@ -102,7 +113,22 @@ def step_of(circuit: Circuit, group: Any) -> Step:
     read = partial(_read, circuit, word, _flips(group))
     final, before = before + read(back=False), before + read(back=True)
     parts = (tuple(part) for part in (before, after, unread, final))
-    return Step(circuit.wires, len(circuit.parameters), tuple(word), *parts)
+    return Step(circuit.wires, branches * len(circuit.parameters), tuple(word), *parts)
+
+
+def _branched(
+    instructions: Iterable[Instruction], circuit: Circuit, branches: int
+) -> Iterator[Instruction]:
+    """Turns by data once for each branch, with angles of their own."""
+    width = len(circuit.parameters)
+    for instruction in instructions:
+        angle = instruction.angle
+        if branches == 1 or angle is None or not circuit.parameters[angle.column].data:
+            yield instruction
+            continue
+        for branch in range(branches):
+            own = angle._replace(column=branch * width + angle.column)
+            yield replace(instruction, angle=own, when=branch)
 
 
 def _read(

@@ -6,6 +6,8 @@ from typing import Any, final
 
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractSource
+from qrnn_jax.engines.sampler import AbstractBranches
+from qrnn_jax.hardware.branches import BranchSource
 from qrnn_jax.hardware.build import step_of
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue
@@ -89,6 +91,10 @@ class Device(AbstractEngine):
 
     def prefix_source(self, circuit: Circuit, group: Any) -> AbstractSource:
         return DeviceSource(self.queue, step_of(circuit, group), group, prefixes=True)
+
+    def branched_source(self, circuit: Circuit, group: Any) -> AbstractBranches:
+        step = step_of(circuit, group, len(group.values))
+        return BranchSource(self.queue, step, group)
 
 
 @lru_cache(maxsize=64)

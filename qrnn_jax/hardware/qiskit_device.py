@@ -22,7 +22,7 @@ import numpy as np
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
-from qrnn_jax.hardware.template import Instruction, Template
+from qrnn_jax.hardware.template import CONDITION, Instruction, Template, reversed_bits
 
 _MAX_SHOTS = 2048
 _SCRATCH = "scratch"
@@ -78,11 +78,14 @@ class QiskitDevice(AbstractDevice):
 
     @property
     def capabilities(self) -> Capabilities:
-        basis = GATES | {"measure", "reset"}
+        basis = GATES | {"measure", "reset", CONDITION}
         if self._backend is None:
             return Capabilities(basis, max_rows=4096, max_shots=_MAX_SHOTS)
         # gates can be transpiled; measurement and reset are there or not
-        missing = {"measure", "reset"} - set(self._backend.target.operation_names)
+        offered = {*self._backend.target.operation_names}
+        missing = {"measure", "reset"} - offered
+        if "if_else" not in offered:
+            missing.add(CONDITION)
         wires = self._backend.target.num_qubits
         return Capabilities(basis - missing, max_wires=wires, max_rows=4096, max_shots=_MAX_SHOTS)
 
@@ -150,7 +153,7 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
             angles no device restricts.
 
     Returns:
-        An unrolled circuit without loops or conditions.
+        An unrolled circuit without loops; conditions only where bits are fed back.
 
     Raises:
         ValueError: noise: a device has its own.
@@ -191,7 +194,12 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
                 name = f"a_{step}_{instruction.angle.column}"
                 symbol = symbols.setdefault(name, Parameter(name))
                 angle = symbol * instruction.angle.scale + instruction.angle.offset
-            _append(circuit, instruction, angle)
+            if instruction.when is None:
+                _append(circuit, instruction, angle)
+                continue
+            number = reversed_bits(instruction.when, template.outputs)
+            with circuit.if_test((registers[step - 1], number)):
+                _append(circuit, instruction, angle)
     return circuit
 
 

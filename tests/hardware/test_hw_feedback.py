@@ -82,11 +82,8 @@ def test_errors_of_fed_back_estimates_are_not_made_up() -> None:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.gradient))
 
 
-def test_bits_of_single_repetitions_are_refused_by_name() -> None:
-    cell = qj.FeedbackCell(CELL.cell, CELL.controller, feed="bits")
+def test_refusals() -> None:
     engine = qj.Device(LocalDevice(), shots=20)
-    with pytest.raises(ValueError, match=r"where bits are fed back.*Measure.*If\(bit, gate\)"):
-        qj.run(cell, PARAMS, XS, engine=engine, key=KEY)
     with pytest.raises(ValueError, match="`gradient` must be `ParameterShift"):
         qj.run(CELL, PARAMS, XS, engine=engine, gradient=qj.Backprop(), key=KEY)
     with pytest.raises(ValueError, match="must not contradict the engine"):

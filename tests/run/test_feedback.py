@@ -308,7 +308,7 @@ def test_a_controller_with_another_number_of_angles_is_refused() -> None:
 
 def test_engines_and_forecasts_that_do_not_fit_the_loop() -> None:
     params = BITS.init(jax.random.key(0))
-    with pytest.raises(ValueError, match="must be None or `Trajectories` where bits"):
+    with pytest.raises(ValueError, match="must be None, `Trajectories` or a device where bits"):
         qj.run(BITS, params, XS, shots=4, engine=qj.DensityMatrix(), key=jax.random.key(0))
     cell = qj.FeedbackCell(ONE, Gated())
     with pytest.raises(ValueError, match="must be exact where expectation values are fed back"):

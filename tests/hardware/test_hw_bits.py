@@ -167,6 +167,17 @@ def test_conditions_as_text() -> None:
     assert sum(line.startswith("rz") for line in lines) == 2  # no data: no condition
 
 
+@pytest.mark.parametrize("transpiled", [False, True])
+def test_aer_plays_the_conditions(transpiled: bool) -> None:
+    pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")
+    primitives = pytest.importorskip("qiskit_aer.primitives", reason="needs the extra `qiskit`")
+    backend = qj.hardware.snapshot("fake_manila") if transpiled else None  # its gates, no noise
+    device = qj.hardware.QiskitDevice(lambda seed: primitives.SamplerV2(seed=seed), backend=backend)
+    found = qj.simulate(CELL, PARAMS, XS, engine=qj.Device(device, shots=2000), key=KEY)
+    assert np.abs((found.outputs - exact(np.asarray(FLAT), steps=3)) / found.stderr).max() < 4.5
+    assert (found.stderr < 0.03).all()
+
+
 def test_refusals() -> None:
     class Plain(qj.hardware.AbstractDevice):
         capabilities = qj.hardware.Capabilities(LocalDevice().capabilities.basis - {"if"})

@@ -226,6 +226,22 @@ def test_gradients_from_counts_are_unbiased_and_know_their_errors() -> None:
     assert np.abs(scores.mean(axis=0)).max() * np.sqrt(len(scores)) < 4.5
 
 
+def test_a_joint_shift_of_a_shared_weight_is_wrong_on_a_device() -> None:
+    """The rule for one gate on a weight of four: off by more than 1, far outside its error."""
+    operations = (qj.RX(1, qj.Weight(0)), qj.CNOT(1, 0), qj.RY(1, qj.Weight(1)), qj.Reset(0))
+    cell, weights = qj.CircuitCell(qj.Circuit(2, operations), qj.Z(0)), jnp.array([0.5, 0.9])
+    xs, engine = jnp.zeros((4, 0)), qj.Device(LocalDevice(), shots=1000)
+    exact = jax.grad(lambda w: jnp.sum(qj.run(cell, w, xs)))(weights)
+    right = qj.estimate_gradient(jnp.sum, cell, weights, xs, engine=engine, key=KEY)
+    assert np.abs((right.gradient - exact) / right.stderr).max() < 4.5
+    play = lambda w, k: jnp.sum(qj.run(cell, w, xs, engine=engine, key=k))  # noqa: E731
+    moves = jnp.pi / 2 * jnp.concatenate([jnp.eye(2), -jnp.eye(2)])
+    ends = jax.vmap(play)(weights + moves, jax.random.split(KEY, 4))
+    joint = (ends[:2] - ends[2:]) / 2
+    assert np.abs(joint - exact).max() > 1
+    assert np.abs((joint - exact) / right.stderr).max() > 10
+
+
 @pytest.mark.slow
 def test_gradients_from_counts_over_many_seeds() -> None:
     scores = z_scores(seeds=60, shots=1000)

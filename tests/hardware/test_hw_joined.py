@@ -136,6 +136,21 @@ def test_the_unperturbed_run_shares_no_shots_with_the_others() -> None:
         assert np.abs(products).max() < 5 / 20  # 21 x 21 pairs, standard deviation 1 / 20
 
 
+def test_every_row_has_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, play = [], Queue.run
+
+    def recorded(self, template, rows, shots, key):  # type: ignore[no-untyped-def]
+        keys.append(np.array(key).reshape(len(rows), -1))
+        return play(self, template, rows, shots, key)
+
+    monkeypatch.setattr(Queue, "run", recorded)
+    engine = qj.Device(LocalDevice(), shots=2)
+    loss = lambda w: square(qj.run(CELL, w, XS, engine=engine, key=KEY))  # noqa: E731
+    jax.value_and_grad(loss)(WEIGHTS)
+    (found,) = keys
+    assert len(np.unique(found, axis=0)) == len(found) == 13
+
+
 def test_the_gradient_of_a_square_is_unbiased() -> None:
     """Were the shots of the value those of the shifted runs, the product would be off by 1/S."""
     engine = qj.Device(LocalDevice(), shots=4)

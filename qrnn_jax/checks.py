@@ -16,6 +16,12 @@ from qrnn_jax.engines import AbstractPlan
 
 def check_cell(cell: AbstractCell) -> None:
     """Refuse what is no cell, before one of its methods is missed."""
+    if isinstance(cell, FeedbackCell):
+        raise TypeError(
+            "Argument `cell` must be a cell without a controller here, but is a FeedbackCell; try "
+            "`cell.cell` for its circuit alone, or `run`, `simulate` and `estimate_gradient`, "
+            "which close the loop."
+        )
     if not isinstance(cell, AbstractCell):
         raise TypeError(
             f"Argument `cell` must be a cell, but is {type(cell).__name__}; "

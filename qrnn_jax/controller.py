@@ -27,6 +27,7 @@ class AbstractController(abc.ABC):
     """
 
     features: int  # columns of the input xs (T, features)
+    recalls_last: bool = False  # whether h_t depends on x_t and reads_t alone: no older memory
 
     @abc.abstractmethod
     def init(self, key: Array) -> Any:
@@ -70,6 +71,8 @@ class Perceptron(AbstractController):
     reads: int
     angles_count: int
 
+    recalls_last = True
+
     def __init__(self, features: int, reads: int, angles: int) -> None:
         for name, value in (("features", features), ("reads", reads), ("angles", angles)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -111,7 +114,8 @@ class FeedbackCell:
     simulation; on a device every step needs circuits of its own, and S shots leave a bias of order
     1/S where the controller is not linear. With `feed="bits"`, fed_t are the outcomes of the one
     repetition at hand: what a device does within a run; it needs `shots`, and its gradient, by
-    per-shot weights, is unbiased for any controller.
+    per-shot weights, is unbiased for any controller. A device plays it where the controller
+    recalls the last reads only (`recalls_last`), with one conditional turn per outcome.
 
     Parameters: {"weights": (Kw,), "controller": the controller's own}. Where no earlier read is
     needed, use `CircuitCell`: it is faster and serves every rule.

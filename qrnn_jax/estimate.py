@@ -10,28 +10,39 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
+from qrnn_jax.branched import (
+    Answer,
+    ask_all,
+    branch_jacobian,
+    branches_for,
+    mean_covariance,
+)
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, check_survival
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
-from qrnn_jax.engines import AbstractEngine
-from qrnn_jax.expectations import Expectations, Quantum
+from qrnn_jax.engines import AbstractEngine, Trajectories
+from qrnn_jax.engines.sampler import AbstractBranches, along
+from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
+from qrnn_jax.feedback import feedback_rule
 from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import (
+from qrnn_jax.gradients.estimator import tangent_at
+from qrnn_jax.gradients.perturbation import AbstractPerturbation
+from qrnn_jax.gradients.runs import (
     PRIMAL,
     RULE,
     RUNS,
     Point,
     Problem,
+    own_or_first,
     play_all,
+    play_joined,
     split_shots,
-    tangent_at,
 )
-from qrnn_jax.gradients.perturbation import AbstractPerturbation
 from qrnn_jax.recorded import play_bits, shot_jacobian
 from qrnn_jax.run import finish, prepare, run
-from qrnn_jax.setup import expectations_for, rule_for
+from qrnn_jax.setup import check_shots, expectations_for, rule_for, shots_for
 
 Loss = Callable[[Array], Array]
 
@@ -134,6 +145,8 @@ def _controlled(
     key: Array | None,
 ) -> GradientEstimate:
     """Bits fed back: per-shot weights. Expectation values: not linear in the runs, no errors."""
+    check_shots(shots)
+    shots = shots_for(engine, shots)
     options = {"engine": engine, "gradient": gradient, "shots": shots, "key": key}
 
     def value_of(params: Any) -> Array:
@@ -143,6 +156,13 @@ def _controlled(
         value, slopes = jax.value_and_grad(value_of)(params)
         unknown = jnp.nan if shots is not None else 0.0
         return GradientEstimate(value, slopes, jax.tree.map(lambda x: unknown + 0 * x, slopes))
+    if not isinstance(engine, Trajectories | None):
+        source = branches_for(cell, engine)
+        if source is not None:
+            check_params(cell, params)
+            feedback_rule(gradient, True)
+            check_key(key, True)
+            return _from_branches(loss, cell, source, shots, params, xs, key)
     outputs = run(cell, params, xs, **options)  # type: ignore[arg-type]
     value, slope = jax.value_and_grad(loss)(outputs)
     return _from_bits(loss, cell, shots, params, xs, key, (value, outputs, slope))
@@ -168,6 +188,28 @@ def _from_bits(
     curved = jax.vmap(lambda column: jax.jvp(jax.grad(loss), (outputs,), (column,))[1])(jacobian)
     lines = jnp.einsum("stm,ptm->sp", values, curved)
     variance = variance + jnp.var(lines, axis=0, ddof=1) / shots
+    gradient = jnp.einsum("ptm,tm->p", jacobian, slope)
+    return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _from_branches(
+    loss: Loss,
+    cell: FeedbackCell,
+    source: AbstractBranches,
+    shots: int,
+    params: Any,
+    xs: Array,
+    key: Array,
+) -> GradientEstimate:
+    """On a device: one question, whose answer holds all moments."""
+    found = ask_all(cell, source, shots, params, xs, key)
+    outputs, unravel = found.first[0, 0], ravel_pytree(params)[1]
+    value, slope = jax.value_and_grad(loss)(outputs)
+    runs = Answer(found.first[1:], found.second[1:])
+    jacobian, variance = branch_jacobian(cell, source, shots, params, xs, runs, slope)
+    curved = jax.vmap(lambda column: jax.jvp(jax.grad(loss), (outputs,), (column,))[1])(jacobian)
+    variance = variance + along(mean_covariance(outputs, found.second[0, 0], shots), curved)
     gradient = jnp.einsum("ptm,tm->p", jacobian, slope)
     return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
 
@@ -216,6 +258,22 @@ class _Model(NamedTuple):
         """The loss as a function of the reads (T, M), and of what the outputs take from params."""
         return self.loss(jax.vmap(partial(finish, self.cell, params))(reads))
 
+    def measure(
+        self, tape: Array, start: Start, slope_of: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        """The reads of one run, and their variance along a direction (T, M) that follows them."""
+        if self.joins is not None:
+            reads, covariance = self.joins.whole(tape, start)
+            return reads, along(covariance, slope_of(reads)[None])[0]
+        reads, _ = self.play(tape, start, None)  # simulated: the same key, the same shots again
+        return reads, self.play(tape, start, slope_of(reads)[None])[1][0]
+
+    @property
+    def joins(self) -> SampledExpectations | None:
+        """The quantum part where all runs are asked for at once, else None."""
+        found = self.expectations
+        return found if isinstance(found, SampledExpectations) and found.joins else None
+
     def play(self, tape: Array, start: Start, directions: Array | None) -> tuple[Array, Array]:
         """The reads of one run, and the variance along (P, T, M) directions; 0 if exact."""
         if isinstance(self.expectations, Expectations):
@@ -246,15 +304,10 @@ def _on_outputs(model: _Model, rule: AbstractEstimator, params: Any) -> Gradient
     if refusal:
         raise ValueError(refusal)
     point = Point(weights, data, spread(problem.circuit, weights, data))
-    reads, _ = model.play(point.tape, start.stream(PRIMAL), None)
+    slope_of = jax.grad(partial(model.loss_of, params))
+    play = _apart if model.joins is None else _joined
+    reads, runs, variances, variance_along = play(model, rule, problem, point, start, slope_of)
     value, (direct, slope) = jax.value_and_grad(model.loss_of, (0, 1))(params, reads)
-
-    def play(tape: Array, keep: Array, own: Start) -> tuple[Array, Array]:
-        kept = jnp.where(keep[:, None], slope, 0)
-        found, variance = model.play(tape, own.stream(PRIMAL), kept[None])
-        return jnp.where(keep[:, None], found, 0), variance[0]
-
-    runs, variances = play_all(rule, model.expectations, problem, point, start, play)
     key = start.stream(RULE).key
     table = jax.vmap(
         lambda w, x: rule.coefficients(problem, point, tangent_at(problem, point, w, x), key)
@@ -262,8 +315,68 @@ def _on_outputs(model: _Model, rule: AbstractEstimator, params: Any) -> Gradient
     jacobian = jnp.einsum("pr,rtm->ptm", table, runs)
     gradient = jnp.einsum("ptm,tm->p", jacobian, slope) + ravel_pytree(direct)[0]
     variance = _run_variance(rule, table, jnp.einsum("rtm,tm->r", runs, slope), variances)
-    variance += _primal_variance(model, params, unravel, reads, point.tape, start, jacobian)
+    variance += variance_along(_primal_slopes(model, params, unravel, reads, jacobian))
     return GradientEstimate(value, unravel(gradient), unravel(jnp.sqrt(variance)))
+
+
+class _Played(NamedTuple):
+    """All runs of a gradient.
+
+    Arguments:
+        reads: (T, M), of the unperturbed run.
+        runs: (R, T, M), what is kept of the others.
+        variances: (R,), along the slope of the loss.
+        along: the variance of the unperturbed reads along (P, T, M) directions, (P,).
+    """
+
+    reads: Array
+    runs: Array
+    variances: Array
+    along: Callable[[Array], Array]
+
+
+def _apart(
+    model: _Model,
+    rule: AbstractEstimator,
+    problem: Problem,
+    point: Point,
+    start: Start,
+    slope_of: Callable[[Array], Array],
+) -> _Played:
+    """Simulated: the unperturbed run first, then the others; the same key plays the same shots."""
+    reads, _ = model.play(point.tape, start.stream(PRIMAL), None)
+    slope = slope_of(reads)
+
+    def play(tape: Array, keep: Array, own: Start) -> tuple[Array, Array]:
+        kept = jnp.where(keep[:, None], slope, 0)
+        found, variance = model.play(tape, own.stream(PRIMAL), kept[None])
+        return jnp.where(keep[:, None], found, 0), variance[0]
+
+    runs, variances = play_all(rule, model.expectations, problem, point, start, play)
+    along = lambda slopes: model.play(point.tape, start.stream(PRIMAL), slopes)[1]  # noqa: E731
+    return _Played(reads, runs, variances, along)
+
+
+def _joined(
+    model: _Model,
+    rule: AbstractEstimator,
+    problem: Problem,
+    point: Point,
+    start: Start,
+    slope_of: Callable[[Array], Array],
+) -> _Played:
+    """On a device: one question for all runs, with all covariances, for it is asked once."""
+    source = model.joins
+    assert source is not None
+
+    def play(tape: Array, keep: Array, own: Start) -> tuple[Array, Array, Array]:
+        mean, covariance = source.whole(tape, own.stream(PRIMAL)._replace(keep=keep))
+        return jnp.where(keep[:, None], mean, 0), covariance, keep
+
+    means, covariances, keep = play_joined(rule, source, problem, point, start, play)
+    kept = jnp.where(keep[1:, :, None], slope_of(means[0]), 0)
+    variances = jnp.einsum("rtm,rtmsn,rsn->r", kept, covariances[1:], kept)
+    return _Played(means[0], means[1:], variances, partial(along, covariances[0]))
 
 
 def _run_variance(rule: AbstractEstimator, table: Array, values: Array, variances: Array) -> Array:
@@ -276,24 +389,17 @@ def _run_variance(rule: AbstractEstimator, table: Array, values: Array, variance
     return jnp.where(jnp.any(table != 0, axis=1), variance, jnp.nan)  # never drawn: unknown
 
 
-def _primal_variance(
-    model: _Model,
-    params: Any,
-    unravel: Callable[[Array], Any],
-    reads: Array,
-    tape: Array,
-    start: Start,
-    jacobian: Array,
+def _primal_slopes(
+    model: _Model, params: Any, unravel: Callable[[Array], Any], reads: Array, jacobian: Array
 ) -> Array:
-    """What the noise of the unperturbed outputs does to the gradient through l', (P,)."""
+    """How each entry of the gradient depends on the unperturbed outputs, through l': (P, T, M)."""
 
     def entry(direction: Array, column: Array, reads: Array) -> Array:
         tangents = (unravel(direction), column)
         return jax.jvp(model.loss_of, (params, reads), tangents)[1]
 
     unit = jnp.eye(len(jacobian), dtype=reads.dtype)
-    slopes = jax.vmap(jax.grad(entry, argnums=2), (0, 0, None))(unit, jacobian, reads)
-    return model.play(tape, start.stream(PRIMAL), slopes)[1]
+    return jax.vmap(jax.grad(entry, argnums=2), (0, 0, None))(unit, jacobian, reads)
 
 
 def _on_loss(model: _Model, rule: AbstractPerturbation, params: Any) -> GradientEstimate:
@@ -308,19 +414,32 @@ def _on_loss(model: _Model, rule: AbstractPerturbation, params: Any) -> Gradient
         moved, weights, data, begin = model.prepare(unravel(flat + offset))
         tape = spread(model.cell.circuit, weights, data)
         begin = begin._replace(key=own.key, shots=own.shots).stream(PRIMAL)
-        reads, _ = model.play(tape, begin, None)
-        value, slope = jax.value_and_grad(model.loss_of, 1)(moved, reads)
-        return value, model.play(tape, begin, slope[None])[1][0]
+        loss_of = partial(model.loss_of, moved)
+        reads, variance = model.measure(tape, begin, jax.grad(loss_of))
+        return loss_of(reads), variance
 
-    value, _ = one(jnp.zeros_like(flat), start)
     runs = start.stream(RUNS)
 
     def perturbed(index: Array) -> tuple[Array, Array]:
-        own = runs.stream(index)._replace(shots=None if shots is None else shots[index])
-        return one(offsets[index], own)
+        return one(offsets[index], own_of(index))
 
-    size = min(len(offsets), rule.chunk or model.expectations.batch(len(model.xs)))
-    values, variances = lax.map(perturbed, jnp.arange(len(offsets)), batch_size=size)
+    def own_of(index: Array) -> Start:
+        return runs.stream(index)._replace(shots=None if shots is None else shots[index])
+
+    def joined(place: Array) -> tuple[Array, Array]:
+        is_first, index = place == 0, jnp.maximum(place - 1, 0)
+        own = own_or_first(is_first, start, own_of(index), model.expectations)
+        return one(jnp.where(is_first, 0, offsets[index]), own)
+
+    size = rule.chunk or model.expectations.batch(len(model.xs))
+    if model.joins is None:
+        value, _ = one(jnp.zeros_like(flat), start)
+        places = jnp.arange(len(offsets))
+        values, variances = lax.map(perturbed, places, batch_size=min(size, len(places)))
+    else:
+        places = jnp.arange(1 + len(offsets))
+        found, variances = lax.map(joined, places, batch_size=min(size, len(places)))
+        value, values, variances = found[0], found[1:], variances[1:]
     variance = _run_variance(rule, table, values, variances)
     return GradientEstimate(value, unravel(table @ values), unravel(jnp.sqrt(variance)))
 

@@ -14,7 +14,7 @@ from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import rescaled, scaled_step
 from qrnn_jax.engines.marginals import marginal_estimate
-from qrnn_jax.engines.sampler import REPLAYS, AbstractSource, Estimate
+from qrnn_jax.engines.sampler import REPLAYS, AbstractJobs, AbstractSource, Estimate
 from qrnn_jax.gradients import AbstractExpectations
 from qrnn_jax.gradients.base import Loop, Start
 
@@ -124,6 +124,10 @@ class SampledExpectations(AbstractExpectations):
     def shots(self) -> int | None:
         return self.repetitions
 
+    @property
+    def joins(self) -> bool:
+        return all(isinstance(setting.source, AbstractJobs) for setting in self.settings)
+
     def batch(self, steps: int) -> int:
         sources = [setting.source for setting in self.settings]
         drawn = [source for source in sources if isinstance(source, AbstractSource)]
@@ -152,12 +156,29 @@ class SampledExpectations(AbstractExpectations):
         for index, setting in enumerate(self.settings):
             key = start.stream(index).key
             assert key is not None
-            found = self._one(setting, tape, key, shots, directions)
+            found = self._one(setting, tape, key, shots, directions, start.keep)
             total = found if total is None else Estimate(*map(jnp.add, total, found))
         assert total is not None
         parts = self._parts(total.mean.shape[-1])
         mean, covariance = total.mean * parts, total.covariance * parts[:, None] * parts
         return Estimate(mean, covariance, total.projected)
+
+    def whole(self, tape: Array, start: Start) -> tuple[Array, Array]:
+        """Mean (T, M) and its covariance (T, M, T, M), where `joins`: one question a setting.
+
+        Arguments:
+            tape: (T, K).
+            start: as in `estimate`.
+        """
+        shots = self.repetitions if start.shots is None else start.shots
+        found = []
+        for index, setting in enumerate(self.settings):
+            assert isinstance(setting.source, AbstractJobs)
+            key = start.stream(index).key
+            assert key is not None
+            found.append(setting.source.ask(tape, key, shots, start.keep, True))
+        means, covariances = zip(*found)
+        return sum(means), sum(covariances)
 
     def _parts(self, reads: int) -> Array:
         """What each setting counts for: reads add up, of the survival each gives an estimate."""
@@ -171,10 +192,13 @@ class SampledExpectations(AbstractExpectations):
         key: Array,
         shots: int | Array,
         directions: Array | None,
+        keep: Array | None,
     ) -> Estimate:
         if isinstance(setting.source, AbstractSource):
             if directions is None:
                 directions = jnp.zeros((0, len(tape), setting.source.reads), tape.dtype)
+            if isinstance(setting.source, AbstractJobs):
+                return setting.source.kept(tape, key, shots, directions, keep)
             return setting.source.estimate(tape, key, shots, directions)
         assert setting.group is not None
         plan, selects = setting.source, self.sampled.is_postselected

@@ -23,8 +23,8 @@ from qrnn_jax.engines.marginals import marginal_estimate
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
 from qrnn_jax.gradients import AbstractGradient, Automatic, Backprop, ParameterShift
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.once import once
+from qrnn_jax.gradients.runs import PRIMAL, Point, Problem, kept_reads
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import engine_for, expectations_for
 
@@ -70,7 +70,7 @@ def expectation_loop(
 
     Arguments:
         cell: with `feed="expectations"`.
-        engine: an exact engine, or None.
+        engine: an exact engine, a device, or None.
         shots: repetitions of each of the T prefix circuits and of every shifted circuit.
         rule: from `feedback_rule`.
         params: the cell's.
@@ -78,6 +78,8 @@ def expectation_loop(
         key: a JAX key; None if exact.
     """
     model = expectations_for(cell.cell, engine, shots, shots is not None, len(xs))
+    if model.joins:
+        return _shifted(cell, None, model, rule, params, xs, key)
     chosen = exact_engine(cell, engine)
     circuit, observables = observed(cell.circuit, cell.observables)
     plan = chosen.plan(circuit, observables)
@@ -100,10 +102,34 @@ def exact_engine(cell: FeedbackCell, engine: AbstractEngine | None) -> AbstractE
     return chosen
 
 
+def _closed_on_device(
+    cell: FeedbackCell, model: SampledExpectations, params: Any, xs: Array, key: Any
+) -> Loop:
+    """The loop where no state can be carried: step t asks for circuits of t steps, from |0..0>."""
+    controller, own, weights = cell.controller, params["controller"], params["weights"]
+
+    def step(carry: Any, inputs: tuple[Array, Array]) -> tuple[Any, Any]:
+        (tape, h), (x, time) = carry, inputs
+        row = spread(cell.circuit, weights, controller.angles(own, h, x))
+        tape = tape.at[time].set(row)
+        start = Start(key=jax.random.fold_in(key, time), keep=jnp.arange(len(xs)) == time)
+        found = model.estimate(tape, start, None)
+        h = controller.update(own, h, x, found.mean[time])
+        return (tape, h), (found.mean[time], found.covariance[time])
+
+    tape = jnp.zeros((len(xs), len(cell.circuit.parameters)), xs.dtype)
+    first = (tape, controller.start(own))
+    (tape, _), (reads, covariance) = lax.scan(step, first, (xs, jnp.arange(len(xs))))
+    return Loop(reads, covariance, tape)
+
+
 def _closed(
-    cell: FeedbackCell, plan: AbstractPlan, model: Quantum, params: Any, xs: Array, key: Any
+    cell: FeedbackCell, plan: AbstractPlan | None, model: Quantum, params: Any, xs: Array, key: Any
 ) -> Loop:
     """The loop itself: angles from the controller, one step, reads back to the controller."""
+    if plan is None:
+        assert isinstance(model, SampledExpectations)
+        return _closed_on_device(cell, model, params, xs, key)
     controller, own, weights = cell.controller, params["controller"], params["weights"]
     prepared = plan.prepare(weight_row(cell.circuit, weights))
 
@@ -141,9 +167,9 @@ def _draw(model: Quantum, found: Array, place: Any) -> tuple[Array, Array | None
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2, 3))
 def _shifted(
     cell: FeedbackCell,
-    plan: AbstractPlan,
+    plan: AbstractPlan | None,
     model: Quantum,
-    rule: ParameterShift,
+    rule: AbstractGradient,
     params: Any,
     xs: Array,
     key: Array | None,

@@ -17,14 +17,9 @@ from qrnn_jax.engines.marginals import marginal_moments
 from qrnn_jax.expectations import Expectations, SampledExpectations
 from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import (
-    RULE,
-    Point,
-    Problem,
-    coefficient_table,
-    play_all,
-)
-from qrnn_jax.setup import check_shots, expectations_for
+from qrnn_jax.gradients.estimator import coefficient_table
+from qrnn_jax.gradients.runs import RULE, Point, Problem, play_all
+from qrnn_jax.setup import check_shots, expectations_for, plan_for
 
 
 class GradientMoments(NamedTuple):
@@ -104,6 +99,7 @@ def gradient_moments(
     _check_rule(gradient, problem)
     check_place(cell, len(xs), step, read)
     check_key(key, gradient.is_random)
+    plan_for(cell, engine)  # refuses engines that are not exact
     model = expectations_for(cell, engine, shots, True, len(xs))
     assert isinstance(model, SampledExpectations)
     mean, variance = _moments(cell, model, gradient, problem, params, xs, (step, read), key)

@@ -25,8 +25,8 @@ from qrnn_jax.engines.trajectories import TrajectorySampler
 from qrnn_jax.feedback import Loop
 from qrnn_jax.gradients import ParameterShift
 from qrnn_jax.gradients.base import Start
-from qrnn_jax.gradients.estimator import PRIMAL, RUNS, Problem
 from qrnn_jax.gradients.once import once
+from qrnn_jax.gradients.runs import PRIMAL, RUNS, Problem
 from qrnn_jax.gradients.shift_table import shift_table
 from qrnn_jax.setup import check_measurable
 

@@ -9,6 +9,7 @@ from jax import Array, lax
 from jax.experimental import checkify
 from jax.typing import ArrayLike
 
+from qrnn_jax.branched import branch_loop, branches_for
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.checks import (
     check_carry,
@@ -27,7 +28,7 @@ from qrnn_jax.feedback import expectation_loop, feedback_rule
 from qrnn_jax.gradients import AbstractGradient, AbstractSimulatorGradient
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.recorded import bit_loop
-from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for
+from qrnn_jax.setup import check_shots, expectations_for, plan_for, rule_for, shots_for
 
 
 class Result(NamedTuple):
@@ -274,11 +275,12 @@ def _controlled(
     """A circuit under a controller: see `feedback.py` and `recorded.py`."""
     check_params(cell, params)
     check_shots(shots)
+    shots = shots_for(engine, shots)
     rule = feedback_rule(gradient, shots is not None)
-    if cell.feed == "bits" and not isinstance(engine, Trajectories | None):
+    if cell.feed == "bits" and not _plays_bits(cell, engine):
         raise ValueError(
-            "Argument `engine` must be None or `Trajectories` where bits are fed back, but is "
-            f"{engine}: every repetition has angles of its own, so pure states are played."
+            "Argument `engine` must be None, `Trajectories` or a device where bits are fed back, "
+            f"but is {engine}: every repetition has angles of its own, so pure states are played."
         )
     if cell.feed == "bits" and shots is None:
         raise ValueError(
@@ -287,6 +289,11 @@ def _controlled(
         )
     check_key(key, shots is not None)
     return _run_controlled(cell, engine, rule, shots, params, xs, key if shots else None)
+
+
+def _plays_bits(cell: FeedbackCell, engine: AbstractEngine | None) -> bool:
+    """Whether an engine plays repetitions whose angles follow their own bits."""
+    return isinstance(engine, Trajectories | None) or branches_for(cell, engine) is not None
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -305,7 +312,11 @@ def _run_controlled(
     if cell.feed == "bits":
         assert shots is not None
         assert key is not None
-        loop = bit_loop(cell, shots, params, xs, key)
+        source = None if isinstance(engine, Trajectories | None) else branches_for(cell, engine)
+        if source is None:
+            loop = bit_loop(cell, shots, params, xs, key)
+        else:
+            loop = branch_loop(cell, source, shots, params, xs, key)
     else:
         loop = expectation_loop(cell, engine, shots, rule, params, xs, key)
     if loop.covariance is None:

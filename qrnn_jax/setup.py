@@ -6,6 +6,7 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, PauliSum, Reset
 from qrnn_jax.circuit.groups import Group, measurement_groups
 from qrnn_jax.circuit.observed import observed
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import (
     AbstractEngine,
     AbstractExactEngine,
@@ -148,21 +149,25 @@ def _sampled(
     circuit, observables = observed(cell.circuit, cell.observables)
     groups = measurement_groups(cell.observables, dict(cell.circuit.readout_errors))
     exact = isinstance(engine, AbstractExactEngine)
+    apart = [None if exact else engine.prefix_source(circuit, group) for group in groups]
     if not prefixes:
-        check_measurable(circuit, groups, may_prefix=exact)
-    if prefixes and not exact:
+        check_measurable(circuit, groups, may_prefix=exact or None not in apart)
+    elif not exact and None in apart:
         raise ValueError(
             f"Argument `prefixes` must be False with {engine}, but is True: separate circuits per "
-            "output need exact outcome probabilities; try `StateVector()` or `DensityMatrix()`."
+            "output need exact outcome probabilities, or a device; try `StateVector()` or "
+            "`DensityMatrix()`."
         )
     if marginal and isinstance(engine, AbstractExactEngine):
         settings = [Setting(group, engine.plan(circuit, (group.outcomes,))) for group in groups]
+    elif prefixes:
+        settings = [Setting(group, source) for group, source in zip(groups, apart) if source]
     else:
         settings = [Setting(group, engine.sampler(circuit, observables, group)) for group in groups]
     return SampledExpectations(circuit, tuple(settings), shots)
 
 
-def measurement_settings(cell: AbstractCell) -> tuple[Circuit, tuple[Group, ...]]:
+def measurement_settings(cell: AbstractCell | FeedbackCell) -> tuple[Circuit, tuple[Group, ...]]:
     """What a device plays for a cell: one step, in every measurement setting.
 
     Equation: reads = sum over settings of the values of their outcomes; a setting measures every

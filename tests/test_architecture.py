@@ -20,7 +20,15 @@ SOURCES = [path for path in FILES if path.name != "__init__.py"]
 # imports point to a smaller number, or stay inside a package
 LAYERS = {"devices": 0, "ops": 1, "circuit": 2, "engines": 3, "gradients": 4, "cell": 5}
 LAYERS |= {"controller": 6, "checks": 7, "expectations": 7, "setup": 8, "feedback": 9}
-LAYERS |= {"recorded": 10, "run": 11, "estimate": 12, "moments": 12, "ages": 12, "losses": 12}
+LAYERS |= {
+    "recorded": 10,
+    "branched": 10,
+    "run": 11,
+    "estimate": 12,
+    "moments": 12,
+    "ages": 12,
+    "losses": 12,
+}
 LAYERS |= {"explanation": 7, "step_size": 8, "explain": 12, "cells": 13}
 LAYERS |= {"hardware": 12}  # `qj.Device` is an engine, so it cannot be made of the public names
 PUBLIC = {"cells", "losses", "hardware"}  # modules that are names of their own

@@ -31,7 +31,7 @@ from jax.typing import DTypeLike
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.lower import Block
-from qrnn_jax.engines.sampler import AbstractSource
+from qrnn_jax.engines.sampler import AbstractBranches, AbstractSource
 
 
 class AbstractPlan(abc.ABC):
@@ -164,6 +164,32 @@ class AbstractEngine(abc.ABC):
         Raises:
             ValueError: the engine cannot play single repetitions of it.
         """
+
+    def prefix_source(self, circuit: Circuit, group: Group) -> AbstractSource | None:
+        """Repetitions where every output has circuits of its own, of 1..t steps each.
+
+        Arguments:
+            circuit: the step.
+            group: the setting in which the read-out is measured.
+
+        Returns:
+            None where the engine has no such.
+        """
+        del circuit, group
+        return None
+
+    def branched_source(self, circuit: Circuit, group: Group) -> AbstractBranches | None:
+        """Repetitions whose data follow the outcome of the step before.
+
+        Arguments:
+            circuit: the step.
+            group: the setting in which the read-out is measured.
+
+        Returns:
+            None where the engine has no such.
+        """
+        del circuit, group
+        return None
 
 
 class AbstractExactEngine(AbstractEngine):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 CHUNK = 1024  # repetitions of a small state simulated side by side
@@ -59,6 +60,74 @@ class AbstractSource(abc.ABC):
 
         Returns:
             An `Estimate`. Variances are sample variances over repetitions; NaN for a single one.
+        """
+
+
+class AbstractJobs(AbstractSource):
+    """Repetitions that are asked for elsewhere, in jobs: all that is needed is asked for at once.
+
+    So one question returns whatever may be wanted of the answer, and a question can leave out the
+    outputs that nobody wants.
+    """
+
+    @abc.abstractmethod
+    def ask(
+        self, tape: Array, key: Array, shots: int | Array, keep: Array | None, whole: bool
+    ) -> tuple[Array, Array]:
+        """Average repetitions; under `vmap` the whole batch is one question.
+
+        Arguments:
+            tape: (T, K).
+            key: a JAX key.
+            shots: number of repetitions; may be traced.
+            keep: (T,) booleans, the outputs that count; None for all. Others may come back as 0.
+            whole: which covariance is returned.
+
+        Returns:
+            The mean (T, M), and its covariance: (T, M, T, M), or within each step (T, M, M).
+        """
+
+    def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
+        return self.kept(tape, key, shots, directions, None)
+
+    def kept(
+        self, tape: Array, key: Array, shots: int | Array, directions: Array, keep: Array | None
+    ) -> Estimate:
+        """`estimate` of the outputs that count, see `ask`."""
+        if not len(directions):
+            mean, covariance = self.ask(tape, key, shots, keep, False)
+            return Estimate(mean, covariance, jnp.zeros(0, mean.dtype))
+        mean, covariance = self.ask(tape, key, shots, keep, True)
+        each = jnp.arange(len(mean))
+        return Estimate(mean, covariance[each, :, each], along(covariance, directions))
+
+
+def along(covariance: Array, directions: Array) -> Array:
+    """The variance along (P, T, M) directions, from the covariance (T, M, T, M) of all outputs."""
+    return jnp.einsum("ptm,tmsn,psn->p", directions, covariance, directions)
+
+
+class AbstractBranches(abc.ABC):
+    """Repetitions whose angles follow the outcome of the step before; frozen and hashable."""
+
+    @property
+    @abc.abstractmethod
+    def values(self) -> np.ndarray:
+        """(V, M), what each of the V outcomes of a step reads."""
+
+    @abc.abstractmethod
+    def ask(self, tape: Array, key: Array, time: int | Array, shots: int) -> tuple[Array, Array]:
+        """Moments of the reads y of all steps, apart for the outcomes v of the step before `time`.
+
+        Arguments:
+            tape: (T, V, K), the angles of every step behind each outcome of the step before; the
+                first step takes those of outcome 0.
+            key: a JAX key.
+            time: which step; before step 0 the outcome counts as 0.
+            shots: number of repetitions.
+
+        Returns:
+            E[1_v y], (V, T, M), and E[1_v y y'], (V, T, M, T, M), averages over the repetitions.
         """
 
 

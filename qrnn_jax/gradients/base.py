@@ -28,12 +28,15 @@ class Start(NamedTuple):
             that replay it with other angles; None lets a run find its own, and a replay have none.
         key: a JAX key; None where nothing is random.
         shots: repetitions of this run, where they differ from run to run; else None.
+        keep: (T,) booleans, which outputs of this run count, None for all: a device need not play
+            what serves no other.
     """
 
     state: Any = None
     scales: Array | None = None
     key: Array | None = None
     shots: Array | None = None
+    keep: Array | None = None
 
     def stream(self, index: int | Array) -> "Start":
         """The same start with a key of its own: no two runs share one."""
@@ -67,6 +70,11 @@ class AbstractExpectations(abc.ABC):
     def degree(self) -> int:
         """Degree of the observables in the mode operators; 1 for qubits, which ignore it."""
         return 1
+
+    @property
+    def joins(self) -> bool:
+        """Whether all runs of a derivative, the unperturbed one too, are asked for at once."""
+        return False
 
     @abc.abstractmethod
     def batch(self, steps: int) -> int:

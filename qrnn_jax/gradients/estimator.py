@@ -5,15 +5,13 @@ Every such rule is a table. Run r plays the tape a_r (T, K); of its outputs some
     dy[s, m] = sum_r b_r(d weights, d data) keep_r[s] y[s, m](a_r),      b_r linear
 
 A rule says how many runs there are, what each one plays and what it counts for. The derivative
-itself, its keys, its shots and its standard errors are written once, here and in `estimate.py`.
-Primal and perturbed runs never share a key: run r draws from stream (1, r), the primal from 0.
+itself, its keys, its shots and its standard errors are written once: here, in `runs.py` and in
+`estimate.py`.
 """
 
 import abc
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, final
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,39 +21,20 @@ from jax.typing import ArrayLike
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.devices import map_runs
 from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Start
-
-PRIMAL, RUNS, RULE = 0, 1, 2  # the streams of random numbers
-
-
-@final
-@dataclass(frozen=True)
-class Problem:
-    """What is static about a derivative: the step, T, and what is differentiated."""
-
-    circuit: Circuit
-    steps: int
-    weights: bool
-    data: bool
-    degree: int = 1  # of the observables, see `AbstractExpectations.degree`
+from qrnn_jax.gradients.runs import (
+    PRIMAL,
+    RULE,
+    AbstractRuns,
+    Point,
+    Problem,
+    joined_reads,
+    kept_reads,
+    split_shots,
+)
 
 
-class Point(NamedTuple):
-    """Where the derivative is taken, or a tangent there.
-
-    Arguments:
-        weights: (Kw,).
-        data: (T, Kd).
-        tape: (T, K), `spread` of both.
-    """
-
-    weights: Array
-    data: Array
-    tape: Array
-
-
-class AbstractEstimator(AbstractGradient):
+class AbstractEstimator(AbstractGradient, AbstractRuns):
     """A gradient made of runs of perturbed circuits: what hardware can do.
 
     Example:
@@ -65,8 +44,6 @@ class AbstractEstimator(AbstractGradient):
     """
 
     needs_exact = False
-    chunk: int | None
-    devices: int
 
     @property
     @abc.abstractmethod
@@ -85,26 +62,8 @@ class AbstractEstimator(AbstractGradient):
         """Why the rule cannot take this derivative, in a sentence; None if it can."""
 
     @abc.abstractmethod
-    def count(self, problem: Problem) -> int:
-        """Number of runs R."""
-
-    @abc.abstractmethod
-    def play(self, problem: Problem, point: Point, index: Array, key: Any) -> tuple[Array, Array]:
-        """The tape (T, K) of run `index`, and which outputs it counts for, (T,) booleans."""
-
-    @abc.abstractmethod
     def coefficients(self, problem: Problem, point: Point, tangent: Point, key: Any) -> Array:
         """b_r, (R,): what each run counts for; linear in the tangent."""
-
-    @abc.abstractmethod
-    def shares(self, problem: Problem, point: Point, key: Any) -> Array | None:
-        """Relative numbers of shots (R,); None for equal ones."""
-
-    @abc.abstractmethod
-    def again(
-        self, expectations: AbstractExpectations, tape: Array, tape_dot: Array, start: Start
-    ) -> Array:
-        """The tangent of a run's own outputs, for second derivatives."""
 
     @property
     def is_random(self) -> bool:
@@ -198,93 +157,6 @@ def tangent_at(problem: Problem, point: Point, weights_dot: Array, data_dot: Arr
     return Point(weights_dot, data_dot, jax.jvp(function, primals, tangents)[1])
 
 
-def split_shots(shares: Array, shots: int) -> Array:
-    """Whole numbers of shots, at least one each, about `shots` times the runs in total."""
-    total = jnp.maximum(jnp.sum(shares), jnp.finfo(shares.dtype).tiny)
-    wanted = shares / total * shots * len(shares)
-    least = min(shots, 2)  # one repetition alone has no variance
-    return jnp.maximum(jnp.round(wanted), least).astype(int)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
-def kept_reads(
-    rule: AbstractEstimator,
-    expectations: AbstractExpectations,
-    problem: Problem,
-    point: Point,
-    start: Start,
-) -> Array:
-    """The kept outputs of every run, (R, T, M); their derivative is the rule's `again`.
-
-    The rule is attached here, outside of the loop over runs: inside of a loop JAX drops it in
-    forward-over-reverse mode, and differentiates what it surrounds.
-    """
-
-    def play(tape: Array, keep: Array, own: Start) -> Array:
-        return jnp.where(keep[:, None], expectations.replay(tape, own.stream(PRIMAL))[0], 0)
-
-    return play_all(rule, expectations, problem, point, start, play)
-
-
-@kept_reads.defjvp
-def _kept_reads_jvp(
-    rule: AbstractEstimator,
-    expectations: AbstractExpectations,
-    problem: Problem,
-    primals: Any,
-    tangents: Any,
-) -> tuple[Array, Array]:
-    point, start = primals
-
-    def again(index: Array, key: Any, own: Start) -> Array:
-        function = partial(rule.play, problem, index=index, key=key)
-        tape, tape_dot, keep = jax.jvp(function, (point,), (tangents[0],), has_aux=True)
-        return jnp.where(keep[:, None], rule.again(expectations, tape, tape_dot, own), 0)
-
-    runs = kept_reads(rule, expectations, problem, point, start)
-    return runs, _each_run(rule, expectations, problem, point, start, again)
-
-
-def play_all(
-    rule: AbstractEstimator,
-    expectations: AbstractExpectations,
-    problem: Problem,
-    point: Point,
-    start: Start,
-    play: Callable[[Array, Array, Start], Any],
-) -> Any:
-    """Whatever `play(tape, keep, start)` returns for every run, each with a key of its own."""
-
-    def one(index: Array, key: Any, own: Start) -> Any:
-        return play(*rule.play(problem, point, index, key), own)
-
-    return _each_run(rule, expectations, problem, point, start, one)
-
-
-def _each_run(
-    rule: AbstractEstimator,
-    expectations: AbstractExpectations,
-    problem: Problem,
-    point: Point,
-    start: Start,
-    function: Callable[[Array, Any, Start], Any],
-) -> Any:
-    """Whatever `function(index, the rule's key, the run's own start)` returns, stacked."""
-    count, key = rule.count(problem), start.stream(RULE).key
-    streams = start.stream(RUNS)
-    shares = None if expectations.shots is None else rule.shares(problem, point, key)
-    shots = None if shares is None else split_shots(shares, expectations.shots or 1)
-
-    def one(index: Array) -> Any:
-        own = streams.stream(index)._replace(shots=None if shots is None else shots[index])
-        return function(index, key, own)
-
-    size = rule.chunk or expectations.batch(problem.steps)
-    return map_runs(
-        lambda index: lax.map(one, index, batch_size=min(size, len(index))), count, rule.devices
-    )
-
-
 def _estimated(
     rule: AbstractEstimator,
     expectations: AbstractExpectations,
@@ -320,20 +192,25 @@ def _reads_jvp(
             f"Argument `carry` must not be differentiated under `{type(rule).__name__}`, but is; "
             "try `gradient=Backprop()`, or `jax.lax.stop_gradient(carry)`."
         )
-    reads, rest = _reads(rule, expectations, weights, data, start)
-    still = jax.tree.map(jnp.zeros_like, rest)
     problem = Problem(expectations.circuit, len(data), in_weights, in_data, expectations.degree)
     refusal = rule.problem_refusal(problem)
     if refusal:
         raise ValueError(refusal)
+    point = Point(weights, data, spread(problem.circuit, weights, data))
+    runs = None
+    if expectations.joins and rule.count(problem):
+        (reads, rest), runs = joined_reads(rule, expectations, problem, point, start)
+    else:
+        reads, rest = _reads(rule, expectations, weights, data, start)
+    still = jax.tree.map(jnp.zeros_like, rest)
     if not rule.count(problem):  # nothing is differentiated, or no angle depends on it
         return (reads, rest), (jnp.zeros_like(reads), still)
+    if runs is None:
+        runs = kept_reads(rule, expectations, problem, point, start)
     dots = [
         jnp.zeros_like(primal) if is_zero(tangent) else tangent
         for primal, tangent in zip((weights, data), tangents)
     ]
-    point = Point(weights, data, spread(problem.circuit, weights, data))
-    runs = kept_reads(rule, expectations, problem, point, start)
     tangent = tangent_at(problem, point, *dots)
     weighted = rule.coefficients(problem, point, tangent, start.stream(RULE).key)
     return (reads, rest), (jnp.einsum("r,rsm->sm", weighted, runs), still)

@@ -19,8 +19,8 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from qrnn_jax.devices import check_devices
-from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.perturbation import TARGETS, AbstractPerturbation
+from qrnn_jax.gradients.runs import Point, Problem
 from qrnn_jax.gradients.settings import check_choice, check_count, check_positive
 from qrnn_jax.gradients.whole import parameter_count
 

@@ -16,6 +16,11 @@ def once(owner: str, result: Any) -> Any:
 @once.defjvp
 def _once_jvp(owner: str, primals: Any, tangents: Any) -> Any:
     del primals, tangents
+    refuse_twice(owner)
+
+
+def refuse_twice(owner: str) -> Any:
+    """What a second derivative meets."""
     raise ValueError(
         f"{owner} must not be differentiated twice, but is; try `Backprop()` on a simulator."
     )

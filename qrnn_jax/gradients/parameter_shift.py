@@ -23,7 +23,8 @@ from qrnn_jax.circuit import AngleNoise, Circuit
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.devices import check_devices
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start
-from qrnn_jax.gradients.estimator import RULE, AbstractEstimator, Point, Problem, kept_reads
+from qrnn_jax.gradients.estimator import AbstractEstimator
+from qrnn_jax.gradients.runs import RULE, Point, Problem, kept_reads
 from qrnn_jax.gradients.settings import check_choice, check_count
 from qrnn_jax.gradients.shift_table import Table, shift_table
 from qrnn_jax.gradients.sweep import swept

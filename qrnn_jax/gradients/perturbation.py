@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.gradients.base import AbstractExpectations, Function
-from qrnn_jax.gradients.estimator import Point, Problem
+from qrnn_jax.gradients.runs import Point, Problem
 from qrnn_jax.gradients.whole import AbstractWhole, flat, parameter_count
 
 TARGETS = ("outputs", "loss")

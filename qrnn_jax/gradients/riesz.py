@@ -34,7 +34,7 @@ from jax import Array
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.devices import check_devices
-from qrnn_jax.gradients.estimator import Point, Problem
+from qrnn_jax.gradients.runs import Point, Problem
 from qrnn_jax.gradients.settings import check_count
 from qrnn_jax.gradients.whole import AbstractWhole, spectrum_refusal, weight_occurrences
 

@@ -22,8 +22,8 @@ from jax import Array
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.devices import check_devices
-from qrnn_jax.gradients.estimator import Point, Problem
 from qrnn_jax.gradients.parameter_shift import ALLOCATIONS
+from qrnn_jax.gradients.runs import Point, Problem
 from qrnn_jax.gradients.settings import check_choice, check_count
 from qrnn_jax.gradients.whole import AbstractWhole, spectrum_refusal, weight_occurrences
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qrnn_jax.gradients.estimator import Problem
+from qrnn_jax.gradients.runs import Problem
 
 
 class Table(NamedTuple):

@@ -23,7 +23,8 @@ from jax import Array, lax
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines.base import AbstractPlan, scaled_step
 from qrnn_jax.gradients.base import AbstractExpectations, Function, Start, Step
-from qrnn_jax.gradients.estimator import AbstractEstimator, Problem, is_zero
+from qrnn_jax.gradients.estimator import AbstractEstimator, is_zero
+from qrnn_jax.gradients.runs import Problem
 from qrnn_jax.gradients.shift_table import Table, shift_table
 
 

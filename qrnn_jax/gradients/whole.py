@@ -22,7 +22,8 @@ from qrnn_jax.circuit.operation import AbstractOperation
 from qrnn_jax.circuit.spectrum import frequencies
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.gradients.base import AbstractExpectations, Start
-from qrnn_jax.gradients.estimator import AbstractEstimator, Point, Problem
+from qrnn_jax.gradients.estimator import AbstractEstimator
+from qrnn_jax.gradients.runs import Point, Problem
 
 
 class AbstractWhole(AbstractEstimator):

@@ -1,12 +1,15 @@
 """From a cell to its templates: one per measurement setting."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import Circuit, Measure, Reset
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.hardware.lower import FROM_Z, TO_Z, lower_operation, operations_of
 from qrnn_jax.hardware.template import Instruction, Template
 from qrnn_jax.setup import measurement_settings
@@ -14,14 +17,16 @@ from qrnn_jax.setup import measurement_settings
 Letters = dict[int, str]
 
 
-def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
+def templates(cell: AbstractCell | FeedbackCell, steps: int) -> tuple[Template, ...]:
     """What a device plays for a cell: one circuit per group of observables that commute.
 
     Equation: all outputs of a group come from the same repetitions; G groups cost G times the
     shots.
 
     Arguments:
-        cell: the model, whose observables a device can read, see `qj.run` under shots.
+        cell: the model, whose observables a device can read, see `qj.run` under shots. Of a
+            `FeedbackCell` that feeds bits, every turn by data is there once for each number that
+            the step before may have read, under a condition.
         steps: T, 1 or more.
 
     Returns:
@@ -40,59 +45,101 @@ def templates(cell: AbstractCell, steps: int) -> tuple[Template, ...]:
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ValueError(f"Argument `steps` must be an integer of 1 or more, but is {steps!r}.")
     circuit, groups = measurement_settings(cell)
-    return tuple(step_of(circuit, group).unrolled(steps) for group in groups)
+    is_fed = isinstance(cell, FeedbackCell) and cell.feed == "bits"
+    counts = [len(group.values) if is_fed else 1 for group in groups]
+    steps_of = (step_of(circuit, group, count) for group, count in zip(groups, counts))
+    return tuple(step.unrolled(steps) for step in steps_of)
 
 
 @final
 @dataclass(frozen=True)
 class Step:
-    """A template before T is known."""
+    """A template before T is known.
+
+    Arguments:
+        wires: as in `Template`.
+        columns: as in `Template`.
+        measured: as in `Template`.
+        before: as in `Template`.
+        after: as in `Template`.
+        unread: a whole step without its read-out.
+        final: `before` where nothing follows: no measured wire is turned back.
+    """
 
     wires: int
     columns: int
     measured: tuple[tuple[int, str], ...]
     before: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
+    unread: tuple[Instruction, ...]
+    final: tuple[Instruction, ...]
 
     def unrolled(self, steps: int) -> Template:
-        """T steps."""
+        """T steps, all of them read."""
         return Template(self.wires, steps, self.columns, self.measured, self.before, self.after)
 
+    def prefix(self, steps: int) -> Template:
+        """T steps, of which the last one alone is read."""
+        return Template(self.wires, steps, self.columns, self.measured, self.final, (), self.unread)
 
-def step_of(circuit: Circuit, group: Any) -> Step:
+
+def step_of(circuit: Circuit, group: Any, branches: int = 1) -> Step:
     """One step in one measurement setting.
+
+    Equation: the tape column of parameter k in branch v is v K + k.
 
     Arguments:
         circuit: the step, its read-out errors and its measuring read-out made explicit.
         group: what is measured, from `measurement_settings`.
+        branches: how many numbers the step before may have read, each with data of its own; 1 where
+            the data do not depend on it.
     """
     if circuit.is_modes:
         raise ValueError("A device must be given a circuit on qubits, but this one acts on modes.")
-    halves: tuple[list[Instruction], list[Instruction]] = ([], [])
     word = group.outcomes.word
     found = dict(word)
+    before: list[Instruction] = []
+    after: list[Instruction] = []
+    unread: list[Instruction] = []
     for index, operation, columns in operations_of(circuit):
-        if index == circuit.read_index:
-            halves[0].extend(_read(circuit, word, _flips(group)))
+        made = list(_branched(lower_operation(operation, columns), circuit, branches))
+        unread += made
         if index < circuit.read_index:
-            halves[0].extend(lower_operation(operation, columns))
+            before += made
         elif not _is_repeated(operation, found):
-            halves[1].extend(lower_operation(operation, columns))
+            after += made
             for wire in operation.wires:
                 found.pop(wire, None)
-    if circuit.read_index == len(circuit.operations):
-        halves[0].extend(_read(circuit, word, _flips(group)))
-    count = len(circuit.parameters)
-    return Step(circuit.wires, count, tuple(word), tuple(halves[0]), tuple(halves[1]))
+    read = partial(_read, circuit, word, _flips(group))
+    final, before = before + read(back=False), before + read(back=True)
+    parts = (tuple(part) for part in (before, after, unread, final))
+    return Step(circuit.wires, branches * len(circuit.parameters), tuple(word), *parts)
 
 
-def _read(circuit: Circuit, word: Any, flips: list[tuple[float, float]]) -> list[Instruction]:
+def _branched(
+    instructions: Iterable[Instruction], circuit: Circuit, branches: int
+) -> Iterator[Instruction]:
+    """Turns by data once for each branch, with angles of their own."""
+    width = len(circuit.parameters)
+    for instruction in instructions:
+        angle = instruction.angle
+        if branches == 1 or angle is None or not circuit.parameters[angle.column].data:
+            yield instruction
+            continue
+        for branch in range(branches):
+            own = angle._replace(column=branch * width + angle.column)
+            yield replace(instruction, angle=own, when=branch)
+
+
+def _read(
+    circuit: Circuit, word: Any, flips: list[tuple[float, float]], *, back: bool
+) -> list[Instruction]:
     """Measure every wire in its basis; the basis is changed back unless a reset follows."""
     made = []
     for bit, (wire, letter) in enumerate(word):
         made += [Instruction(name, (wire,)) for name in TO_Z[letter]]
         made.append(Instruction("measure", (wire,), bit=bit, flips=flips[bit]))
-        if not _is_reset_next(circuit, wire):
+        if back and not _is_reset_next(circuit, wire):
             made += [Instruction(name, (wire,)) for name in FROM_Z[letter]]
     return made
 

@@ -11,7 +11,13 @@ from typing import Any, final
 import numpy as np
 
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
-from qrnn_jax.hardware.template import READOUT_ERROR, ROTATIONS, Instruction, Template
+from qrnn_jax.hardware.template import (
+    CONDITION,
+    READOUT_ERROR,
+    ROTATIONS,
+    Instruction,
+    Template,
+)
 
 _IN_FLIGHT = 2**20  # amplitudes of the repetitions played side by side
 _ROOT = 2**-0.5
@@ -63,7 +69,7 @@ class LocalDevice(AbstractDevice):
 
     @property
     def capabilities(self) -> Capabilities:
-        basis = GATES | {"measure", "reset", "kraus", READOUT_ERROR}
+        basis = GATES | {"measure", "reset", "kraus", CONDITION, READOUT_ERROR}
         return Capabilities(basis, max_wires=20, max_shots=self.max_shots)
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
@@ -97,8 +103,17 @@ def _play(template: Template, tape: np.ndarray, shots: int, rng: np.random.Gener
         elif name == "kraus":
             psi = _jumped(psi, instruction, rng)
         else:
-            psi = _applied(_matrices(instruction, tape[:, step]), psi, instruction.wires)
+            made = _applied(_matrices(instruction, tape[:, step]), psi, instruction.wires)
+            if instruction.when is not None:
+                made = np.where(_holds(instruction.when, bits[:, :, step - 1], psi), made, psi)
+            psi = made
     return bits
+
+
+def _holds(number: int, bits: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    """Where a register (R, S, k) holds a number, spread over the axes of the state."""
+    found = bits @ (1 << np.arange(bits.shape[-1])[::-1]) == number
+    return _spread(found, psi) > 0
 
 
 def _matrices(instruction: Instruction, row: np.ndarray) -> np.ndarray:

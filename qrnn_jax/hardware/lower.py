@@ -240,7 +240,8 @@ def expanded(instruction: Instruction) -> list[Instruction]:
     there = [Instruction(n, (wire,)) for wire in (first, second) for n in TO_Z[letter]]
     back = [Instruction(n, (wire,)) for wire in (first, second) for n in FROM_Z[letter]]
     parity = Instruction("cx", (first, second))
-    return [*there, parity, Instruction("rz", (second,), instruction.angle), parity, *back]
+    turn = Instruction("rz", (second,), instruction.angle, when=instruction.when)
+    return [*there, parity, turn, parity, *back]
 
 
 def operations_of(circuit: Circuit) -> Iterator[tuple[int, Any, Columns]]:

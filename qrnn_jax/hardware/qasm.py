@@ -6,21 +6,23 @@ import math
 import numpy as np
 
 from qrnn_jax.cell import AbstractCell
+from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.lower import expanded
-from qrnn_jax.hardware.template import Instruction, Template
+from qrnn_jax.hardware.template import Instruction, Template, reversed_bits
 
 _ZERO = 1e-12
 
 
-def to_openqasm3(cell: AbstractCell, steps: int, *, setting: int = 0) -> str:
+def to_openqasm3(cell: AbstractCell | FeedbackCell, steps: int, *, setting: int = 0) -> str:
     """A cell as an OpenQASM 3 program: T steps unrolled, one input per gate occurrence.
 
     Equation: `a_t_k` is the entry [t, k] of the occurrence tape; bit j of register `y_t` belongs to
     the j-th measured wire; wire k is `q[k]`.
 
-    Only gates of `stdgates.inc`, `measure` and `reset`: no loops, no conditions, no definitions, so
-    that services which support no more of the language can run it.
+    Only gates of `stdgates.inc`, `measure` and `reset`: no loops, no definitions, so that services
+    which support no more of the language can run it; conditions only where a `FeedbackCell` feeds
+    bits.
 
     Arguments:
         cell: the model, as for `templates`.
@@ -71,13 +73,21 @@ def template_text(template: Template) -> str:
             scratch |= instruction.name == "measure" and instruction.bit is None
             if instruction.angle is not None:
                 used.add((step, instruction.angle.column))
-            body += _statements(step, instruction)
+            body += _conditioned(template, step, instruction)
     lines = ["OPENQASM 3.0;", 'include "stdgates.inc";']
     lines += [f"input float[64] a_{step}_{column};" for step, column in sorted(used)]
     lines.append(f"qubit[{template.wires}] q;")
     if template.outputs:
-        lines += [f"bit[{template.outputs}] y_{step};" for step in range(template.steps)]
+        lines += [f"bit[{template.outputs}] y_{step};" for step in template.read_steps]
     return "\n".join([*lines, *["bit[1] scratch;"] * scratch, *body]) + "\n"
+
+
+def _conditioned(template: Template, step: int, instruction: Instruction) -> list[str]:
+    lines = _statements(step, instruction)
+    if instruction.when is None:
+        return lines
+    number = reversed_bits(instruction.when, template.outputs)
+    return [f"if (y_{step - 1} == {number}) {{ {line} }}" for line in lines]
 
 
 def _statements(step: int, instruction: Instruction) -> list[str]:

@@ -19,9 +19,10 @@ from typing import Any, final
 
 import numpy as np
 
+from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
-from qrnn_jax.hardware.template import Instruction, Template
+from qrnn_jax.hardware.template import CONDITION, Instruction, Template, reversed_bits
 
 _MAX_SHOTS = 2048
 _SCRATCH = "scratch"
@@ -77,11 +78,14 @@ class QiskitDevice(AbstractDevice):
 
     @property
     def capabilities(self) -> Capabilities:
-        basis = GATES | {"measure", "reset"}
+        basis = GATES | {"measure", "reset", CONDITION}
         if self._backend is None:
             return Capabilities(basis, max_rows=4096, max_shots=_MAX_SHOTS)
         # gates can be transpiled; measurement and reset are there or not
-        missing = {"measure", "reset"} - set(self._backend.target.operation_names)
+        offered = {*self._backend.target.operation_names}
+        missing = {"measure", "reset"} - offered
+        if "if_else" not in offered:
+            missing.add(CONDITION)
         wires = self._backend.target.num_qubits
         return Capabilities(basis - missing, max_wires=wires, max_rows=4096, max_shots=_MAX_SHOTS)
 
@@ -98,10 +102,15 @@ class QiskitDevice(AbstractDevice):
         # rows of a table without columns would all return the same shots
         pubs = [(circuit, table)] if table.shape[1] else [circuit] * len(rows)
         results = self._make(seed).run(pubs, shots=shots).result()
-        for step in range(template.steps):
-            packed = [np.asarray(result.data[f"y{step}"].array) for result in results]
+        for step in template.read_steps:
+            packed = [_register(result.data, f"y{step}") for result in results]
             stacked = np.concatenate([p.reshape(-1, *p.shape[-2:]) for p in packed])
             every = np.unpackbits(stacked, axis=-1)[..., ::-1]  # the last byte holds bit 0
+            if every.shape[:2] != bits.shape[:2]:  # NumPy would repeat a single shot
+                raise DeviceError(
+                    f"The device must return {bits.shape[:2]} rows and shots, but returned "
+                    f"{every.shape[:2]}."
+                )
             bits[:, :, step] = every[..., : template.outputs]
         return bits
 
@@ -123,6 +132,15 @@ class QiskitDevice(AbstractDevice):
         return self._circuits[template.digest]
 
 
+def _register(data: Any, name: str) -> np.ndarray:
+    """The packed bits of one classical register, (.., shots, bytes)."""
+    if name not in data:
+        raise DeviceError(
+            f"The device must return the register {name}, but returned {sorted(data)}."
+        )
+    return np.asarray(data[name].array)
+
+
 def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
     """A template as a `QuantumCircuit`: wire k is qubit k, step t is measured into register yt.
 
@@ -135,7 +153,7 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
             angles no device restricts.
 
     Returns:
-        An unrolled circuit without loops or conditions.
+        An unrolled circuit without loops; conditions only where bits are fed back.
 
     Raises:
         ValueError: noise: a device has its own.
@@ -156,13 +174,13 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
             '`to_qiskit` needs the package qiskit; try `pip install "qrnn_jax[qiskit]"`.'
         ) from error
 
-    registers = [ClassicalRegister(template.outputs, f"y{t}") for t in range(template.steps)]
+    registers = {t: ClassicalRegister(template.outputs, f"y{t}") for t in template.read_steps}
     scratch = ClassicalRegister(1, _SCRATCH)
     instructions = list(template.instructions())
     if any(i.name == "measure" and i.bit is None for _, i in instructions):
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers, scratch)
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values(), scratch)
     else:
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers)
+        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values())
     symbols: dict[str, Any] = {}
     for step, whole in instructions:
         for instruction in [whole] if two_wire_turns else expanded(whole):
@@ -176,7 +194,12 @@ def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
                 name = f"a_{step}_{instruction.angle.column}"
                 symbol = symbols.setdefault(name, Parameter(name))
                 angle = symbol * instruction.angle.scale + instruction.angle.offset
-            _append(circuit, instruction, angle)
+            if instruction.when is None:
+                _append(circuit, instruction, angle)
+                continue
+            number = reversed_bits(instruction.when, template.outputs)
+            with circuit.if_test((registers[step - 1], number)):
+                _append(circuit, instruction, angle)
     return circuit
 
 

@@ -5,10 +5,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple, final
+from functools import partial
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from qrnn_jax.hardware.deadline import Awaited, Late
 from qrnn_jax.hardware.errors import BudgetError, DeviceError
 from qrnn_jax.hardware.protocol import AbstractDevice, Capabilities
 from qrnn_jax.hardware.template import Template
@@ -43,11 +45,17 @@ class Queue:
     seeds come from that hash and the number of the job and of the try, so no two are near each
     other.
 
+    A job without an answer after `timeout` seconds may still run, and be billed: it is awaited
+    again in the remaining tries, and never submitted a second time. If it stays silent, the request
+    fails; the same request, made later, finds the answer or goes on waiting for it.
+
     Arguments:
         device: who plays.
         budget: shots in all, over all rows and jobs; None for no limit.
         tries: how often a job is submitted before it counts as failed, 1 or more.
         pause: seconds before the second try; doubled before every further one.
+        timeout: seconds to wait for the answer of a job in one try; None waits for ever. A device
+            that gives up by itself has to cancel its job before it raises an error.
         remembered: results kept, in bytes; the last one is always kept.
 
     Raises:
@@ -71,6 +79,7 @@ class Queue:
         budget: int | None = None,
         tries: int = 4,
         pause: float = 1.0,
+        timeout: float | None = None,
         remembered: int = 2**26,
     ) -> None:
         if not isinstance(device, AbstractDevice):
@@ -86,6 +95,10 @@ class Queue:
             )
         if not pause >= 0:
             raise ValueError(f"Argument `pause` must be 0 seconds or more, but is {pause!r}.")
+        if timeout is not None and not timeout > 0:
+            raise ValueError(
+                f"Argument `timeout` must be None or more than 0 seconds, but is {timeout!r}."
+            )
         if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
             raise ValueError(f"Argument `tries` must be an integer of 1 or more, but is {tries!r}.")
         self.device = device
@@ -94,6 +107,8 @@ class Queue:
         self.jobs = 0
         self._tries = tries
         self._pause = pause
+        self._timeout = timeout
+        self._awaited: dict[tuple[int, ...], Awaited] = {}  # submitted, and silent so far
         self._remembered = remembered
         self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
         self._finished: dict[tuple[bytes, int], np.ndarray] = {}  # jobs of requests that failed
@@ -142,12 +157,16 @@ class Queue:
                 self._known.move_to_end(digest)
                 return self._known[digest]
             jobs = list(enumerate(jobs_for(self.device.capabilities, len(rows), shots)))
-            missing = [job for number, job in jobs if (digest, number) not in self._finished]
+            missing = [job for number, job in jobs if not self._is_paid(digest, number)]
             self._check_budget(sum((job.last - job.first) * job.shots for job in missing))
             self.prepare(template)
             bits = self._all(template, rows, shots, digest)
             self._remember(digest, bits)
             return bits
+
+    def _is_paid(self, digest: bytes, number: int) -> bool:
+        """Whether a job of a request is over, or on its way."""
+        return (digest, number) in self._finished or (*digest, number) in self._awaited
 
     def _all(self, template: Template, rows: np.ndarray, shots: int, digest: bytes) -> np.ndarray:
         """Every job of a request, put together."""
@@ -174,11 +193,18 @@ class Queue:
         for attempt in range(self._tries):
             if attempt:
                 time.sleep(self._pause * 2 ** (attempt - 1))
-            self._check_budget(len(rows) * shots)
-            self.spent += len(rows) * shots
-            self.jobs += 1
+            if entropy not in self._awaited:
+                self._check_budget(len(rows) * shots)
+                self.spent += len(rows) * shots
+                self.jobs += 1
+            seed = seed_from((*entropy, attempt))
             try:
-                found = self.device.run(template, rows, shots, seed_from((*entropy, attempt)))
+                found = self._played(entropy, template, rows, shots, seed)
+            except Late:
+                problem = (
+                    f"no answer in {self._timeout} s; it may still run, so it was not repeated"
+                )
+                continue
             except _MISTAKES:
                 raise  # trying again would cost shots and change nothing
             except Exception as error:
@@ -188,6 +214,18 @@ class Queue:
             if problem is None:
                 return found
         raise DeviceError(f"The device must play a job, but failed {self._tries} times: {problem}")
+
+    def _played(self, entropy: tuple[int, ...], *job: Any) -> Any:
+        """The answer of a job: a new one, or one that is on its way."""
+        call = partial(self.device.run, *job)
+        if self._timeout is None:
+            return call()
+        awaited = self._awaited.pop(entropy, None) or Awaited(call)
+        try:
+            return awaited.answer(self._timeout)
+        except Late:
+            self._awaited[entropy] = awaited
+            raise
 
     def _check_budget(self, wanted: int) -> None:
         if self.left is not None and wanted > self.left:

@@ -11,7 +11,7 @@ A template knows no vendor. Its instructions are few, so that every adapter can 
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, final
 
@@ -20,6 +20,7 @@ import numpy as np
 FIXED = ("x", "y", "z", "h", "s", "sdg", "t", "cx", "cz", "swap")
 ROTATIONS = ("rx", "ry", "rz", "rxx", "ryy", "rzz")
 READOUT_ERROR = "readout error"  # what a device must offer to flip outcomes
+CONDITION = "if"  # what it must offer to play a turn for some outcomes only
 
 
 class Angle(NamedTuple):
@@ -36,6 +37,11 @@ class Angle(NamedTuple):
     offset: float = 0.0
 
 
+def reversed_bits(number: int, count: int) -> int:
+    """A register's number for languages whose bit 0 is the least significant."""
+    return sum((number >> place & 1) << (count - 1 - place) for place in range(count))
+
+
 @final
 @dataclass(frozen=True)
 class Instruction:
@@ -48,6 +54,8 @@ class Instruction:
         data: the complex128 bytes of a `unitary` (d, d) or a `kraus` (m, d, d).
         bit: the place in the step's register that a `measure` writes; None for the scratch bit.
         flips: P(1 | true 0) and P(0 | true 1) of a `measure`.
+        when: the number that the register of the step before must hold for this turn to be played,
+            its first bit most significant; None: always.
 
     Example:
         >>> from qrnn_jax import hardware
@@ -61,6 +69,7 @@ class Instruction:
     data: bytes = b""
     bit: int | None = None
     flips: tuple[float, float] = (0.0, 0.0)
+    when: int | None = None
 
     @cached_property
     def matrices(self) -> np.ndarray:
@@ -85,6 +94,8 @@ class Template:
         measured: ((wire, letter), ...), the outputs of every step.
         before: the instructions of a step up to its read-out, measurements included.
         after: what follows; the last step does without, because nothing is read behind it.
+        unread: where only the last step is read, all instructions of the steps before it; None
+            where every step is read.
 
     Example:
         >>> import qrnn_jax as qj
@@ -100,11 +111,17 @@ class Template:
     measured: tuple[tuple[int, str], ...]
     before: tuple[Instruction, ...]
     after: tuple[Instruction, ...]
+    unread: tuple[Instruction, ...] | None = None
 
     @property
     def outputs(self) -> int:
         """Bits per step."""
         return len(self.measured)
+
+    @property
+    def read_steps(self) -> range:
+        """The steps that are read; the bits of others are 0."""
+        return range(0 if self.unread is None else self.steps - 1, self.steps)
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -112,11 +129,14 @@ class Template:
         return tuple(f"a_{t}_{k}" for t in range(self.steps) for k in range(self.columns))
 
     def instructions(self) -> Iterator[tuple[int, Instruction]]:
-        """(step, instruction) of the whole run, in order."""
+        """(step, instruction) of the whole run, in order. Before the first step, 0 was read."""
+        early = self.before + self.after if self.unread is None else self.unread
         for step in range(self.steps):
-            last = step == self.steps - 1
-            for instruction in self.before if last else self.before + self.after:
-                yield step, instruction
+            for instruction in self.before if step == self.steps - 1 else early:
+                if step or instruction.when is None:
+                    yield step, instruction
+                elif instruction.when == 0:
+                    yield step, replace(instruction, when=None)
 
     def count(self) -> dict[str, int]:
         """How often each instruction occurs in the whole run."""
@@ -127,10 +147,12 @@ class Template:
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """The names of all instructions, and `readout error` where outcomes are flipped."""
+        """The names of all instructions, `readout error` where outcomes are flipped, and `if`."""
         found = {instruction.name for _, instruction in self.instructions()}
         if any(any(instruction.flips) for instruction in self.before):
             found.add(READOUT_ERROR)
+        if any(instruction.when is not None for _, instruction in self.instructions()):
+            found.add(CONDITION)
         return frozenset(found)
 
     @cached_property
@@ -147,5 +169,6 @@ class Template:
     @cached_property
     def digest(self) -> bytes:
         """A hash of everything that the template says."""
-        parts = (self.wires, self.steps, self.columns, self.measured, self.before, self.after)
+        parts: tuple[object, ...] = (self.wires, self.steps, self.columns, self.measured)
+        parts += (self.before, self.after) if self.unread is None else (self.before, self.unread, 1)
         return hashlib.sha256(repr(parts).encode()).digest()

@@ -66,8 +66,15 @@ def cell_of(operations: tuple) -> qj.CircuitCell:
     return qj.CircuitCell(circuit, (qj.Probabilities(tuple(range(wires))),))
 
 
-def p_value(device: qj.hardware.AbstractDevice, name: str, operations: tuple) -> float:
-    """How likely counts as far from the exact probabilities as the device's are."""
+def exact(operations: tuple) -> np.ndarray:
+    """The probabilities of all outcomes, by dense matrices."""
+    cell = cell_of(operations)
+    weights = WEIGHTS[: cell.circuit.weight_count]
+    return oracle.run(cell.circuit, cell.observables, weights, np.zeros((1, 0)))[0][0]
+
+
+def seen(device: qj.hardware.AbstractDevice, name: str, operations: tuple) -> np.ndarray:
+    """How often a device returns each outcome."""
     cell = cell_of(operations)
     weights = WEIGHTS[: cell.circuit.weight_count]
     (template,) = qj.hardware.templates(cell, steps=1)
@@ -76,10 +83,18 @@ def p_value(device: qj.hardware.AbstractDevice, name: str, operations: tuple) ->
     shots = min(SHOTS, device.capabilities.max_shots)
     bits = device.run(template, np.array([row], float), shots, seed)[0, :, 0]
     outcomes = bits @ (1 << np.arange(bits.shape[-1])[::-1])
-    seen = np.bincount(outcomes, minlength=2 ** bits.shape[-1])
-    exact, _ = oracle.run(cell.circuit, cell.observables, weights, np.zeros((1, 0)))
-    chances = exact[0]
+    return np.bincount(outcomes, minlength=2 ** bits.shape[-1])
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Total variation: the largest difference in the chance of any event."""
+    return float(np.abs(one / one.sum() - other / other.sum()).sum() / 2)
+
+
+def p_value(device: qj.hardware.AbstractDevice, name: str, operations: tuple) -> float:
+    """How likely counts as far from the exact probabilities as the device's are."""
+    counts, chances = seen(device, name, operations), exact(operations)
     possible = chances > 1e-12
-    assert not seen[~possible].any(), "an impossible outcome"
-    wanted = chances[possible] * shots
-    return float(stats.chisquare(seen[possible], wanted * shots / wanted.sum()).pvalue)
+    assert not counts[~possible].any(), "an impossible outcome"
+    wanted = chances[possible] * counts.sum()
+    return float(stats.chisquare(counts[possible], wanted * counts.sum() / wanted.sum()).pvalue)

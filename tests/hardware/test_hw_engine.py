@@ -113,8 +113,6 @@ def test_a_memory_wire_is_read_only_where_the_model_says_so() -> None:
     kept = qj.CircuitCell(qj.Circuit(3, BODY), (qj.X(1),))
     with pytest.raises(ValueError, match=r"Read\(measure=True\)"):
         qj.run(kept, WEIGHTS, XS, engine=engine, key=KEY)
-    with pytest.raises(ValueError, match="`prefixes` must be False with Device"):
-        qj.run(kept, WEIGHTS, XS, engine=engine, key=KEY, prefixes=True)
     cell = qj.CircuitCell(qj.Circuit(3, (*BODY, qj.Read(measure=True), qj.RZ(1, 0.4))), (qj.X(1),))
     found = qj.simulate(cell, WEIGHTS, XS, engine=engine, key=KEY)
     exact = qj.run(cell, WEIGHTS, XS)
@@ -138,7 +136,7 @@ def test_transforms_give_one_request_each() -> None:
 
     batch = jax.jit(jax.vmap(slope, (None, 0, 0)))(WEIGHTS[:1], xs, keys)
     assert batch.shape == (4, 1)
-    assert queue.spent == 40 + 4 * 4 * 10  # 4 shifted circuits a sequence; the plain ones are known
+    assert queue.spent == 40 + 4 * (1 + 4) * 10  # the plain and 4 shifted circuits a sequence
     assert queue.jobs == 2
     assert len(set(np.asarray(batch[:, 0]).tolist())) > 1  # shots of their own
 
@@ -226,6 +224,22 @@ def test_gradients_from_counts_are_unbiased_and_know_their_errors() -> None:
     assert scores.size >= 90
     assert 0.8 < np.sqrt(np.mean(scores**2)) < 1.25
     assert np.abs(scores.mean(axis=0)).max() * np.sqrt(len(scores)) < 4.5
+
+
+def test_a_joint_shift_of_a_shared_weight_is_wrong_on_a_device() -> None:
+    """The rule for one gate on a weight of four: off by more than 1, far outside its error."""
+    operations = (qj.RX(1, qj.Weight(0)), qj.CNOT(1, 0), qj.RY(1, qj.Weight(1)), qj.Reset(0))
+    cell, weights = qj.CircuitCell(qj.Circuit(2, operations), qj.Z(0)), jnp.array([0.5, 0.9])
+    xs, engine = jnp.zeros((4, 0)), qj.Device(LocalDevice(), shots=1000)
+    exact = jax.grad(lambda w: jnp.sum(qj.run(cell, w, xs)))(weights)
+    right = qj.estimate_gradient(jnp.sum, cell, weights, xs, engine=engine, key=KEY)
+    assert np.abs((right.gradient - exact) / right.stderr).max() < 4.5
+    play = lambda w, k: jnp.sum(qj.run(cell, w, xs, engine=engine, key=k))  # noqa: E731
+    moves = jnp.pi / 2 * jnp.concatenate([jnp.eye(2), -jnp.eye(2)])
+    ends = jax.vmap(play)(weights + moves, jax.random.split(KEY, 4))
+    joint = (ends[:2] - ends[2:]) / 2
+    assert np.abs(joint - exact).max() > 1
+    assert np.abs((joint - exact) / right.stderr).max() > 10
 
 
 @pytest.mark.slow

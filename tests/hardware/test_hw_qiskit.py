@@ -69,6 +69,19 @@ def test_outputs_of_the_papers_cells_are_those_of_the_density_matrix(name: str, 
     assert (found.stderr < 0.03).all()
 
 
+@pytest.mark.parametrize("device", [aer, transpiled])
+def test_a_memory_is_read_by_circuits_of_their_own(device) -> None:  # type: ignore[no-untyped-def]
+    """Two settings, prefixes of 1 to 3 steps, registers for the last step alone."""
+    body = (qj.RY(0, qj.Data(0)), qj.RX(1, qj.Weight(0)), qj.CNOT(0, 1), qj.Reset(0))
+    cell = qj.CircuitCell(qj.Circuit(2, body), (qj.Z(1) @ qj.Z(0), qj.Y(1)))
+    weights, xs = jnp.array([0.7]), jnp.array([[0.3], [-0.9], [1.4]])
+    engine, key = qj.Device(device(), shots=2000), jax.random.key(5)
+    found = qj.simulate(cell, weights, xs, engine=engine, prefixes=True, key=key)
+    exact = qj.run(cell, weights, xs)
+    assert np.abs((found.outputs - exact) / found.stderr).max() < 4.5
+    assert np.abs(exact).max() > 0.5
+
+
 def test_adjacent_steps_keep_their_joint_law() -> None:
     """Counts of the bits of two steps, on Aer and on the local device: one distribution."""
     cell = MODELS["viqueira"]

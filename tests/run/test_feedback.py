@@ -308,13 +308,16 @@ def test_a_controller_with_another_number_of_angles_is_refused() -> None:
 
 def test_engines_and_forecasts_that_do_not_fit_the_loop() -> None:
     params = BITS.init(jax.random.key(0))
-    with pytest.raises(ValueError, match="must be None or `Trajectories` where bits"):
+    with pytest.raises(ValueError, match="must be None, `Trajectories` or a device where bits"):
         qj.run(BITS, params, XS, shots=4, engine=qj.DensityMatrix(), key=jax.random.key(0))
     cell = qj.FeedbackCell(ONE, Gated())
     with pytest.raises(ValueError, match="must be exact where expectation values are fed back"):
         qj.run(cell, params, XS, engine=qj.Trajectories(5))
-    with pytest.raises(TypeError, match="Argument `cell` must be a cell"):
+    with pytest.raises(TypeError, match=r"without a controller here.*try `cell\.cell`"):
         qj.forecast(cell, params, XS, 3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"without a controller here.*try `cell\.cell`"):
+        qj.explain(cell, T=3)  # type: ignore[arg-type]
+    assert qj.explain(cell.cell, T=3).T == 3
     small = qj.run(cell, params, XS, engine=qj.DensityMatrix(dtype=np.complex64))
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, qj.run(cell, params, XS), atol=1e-5)

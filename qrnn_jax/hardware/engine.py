@@ -13,6 +13,7 @@ from jax import Array
 from qrnn_jax.circuit import AbstractObservable, Circuit
 from qrnn_jax.engines import AbstractEngine, AbstractSource, Estimate
 from qrnn_jax.hardware.build import Step, step_of
+from qrnn_jax.hardware.mitigation import Mitigation, values_for
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue, check_rows
 from qrnn_jax.setup import check_shots
@@ -37,6 +38,8 @@ class Device(AbstractEngine):
     Arguments:
         device: what plays; a `hardware.Queue` around it adds a budget and counts the shots.
         shots: repetitions of every circuit; None where `run(shots=...)` says it.
+        mitigation: what takes read-out errors out of the means, see `hardware.LinearMitigation`;
+            standard errors grow with it. None leaves them in.
 
     Raises:
         TypeError: no device.
@@ -59,6 +62,7 @@ class Device(AbstractEngine):
 
     device: AbstractDevice | Queue
     shots: int | None = None
+    mitigation: Mitigation | None = None
 
     dtype = None  # counts are summed up on the host; outputs follow JAX's x64 setting
 
@@ -90,7 +94,7 @@ class Device(AbstractEngine):
         del observables
         if group is None:
             raise ValueError("Argument `shots` must be given with `Device`, but is None.")
-        return DeviceSource(self.queue, step_of(circuit, group), group)
+        return DeviceSource(self.queue, step_of(circuit, group), group, self.mitigation)
 
 
 @lru_cache(maxsize=64)
@@ -108,11 +112,13 @@ class DeviceSource(AbstractSource):
         queue: where requests go.
         step: what is played, T times.
         group: what each outcome says about the reads.
+        mitigation: see `Device`.
     """
 
     queue: Queue
     step: Step
     group: Any
+    mitigation: Mitigation | None = None
 
     @property
     def reads(self) -> int:
@@ -125,6 +131,9 @@ class DeviceSource(AbstractSource):
     def estimate(self, tape: Array, key: Array, shots: int | Array, directions: Array) -> Estimate:
         steps, count = len(tape), len(directions)
         self.queue.prepare(self.step.unrolled(steps))
+        values_for(
+            self.mitigation, self.step.unrolled(steps), self.group
+        )  # refused here, if at all
         reads, kind = self.reads, np.dtype(tape.dtype)
         made = Estimate(
             jax.ShapeDtypeStruct((steps, reads), kind),  # type: ignore[arg-type]
@@ -162,7 +171,9 @@ class DeviceSource(AbstractSource):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean (T, M), its covariance (T, M, M), its variance along directions (P, T, M)."""
         weights = 1 << np.arange(bits.shape[-1])[::-1]
-        values = self.group.values[bits @ weights]  # (S, T, M)
+        steps = bits.shape[1]
+        table = values_for(self.mitigation, self.step.unrolled(steps), self.group)
+        values = table[np.arange(steps), bits @ weights]  # (S, T, M)
         shots = len(values)
         mean = values.mean(axis=0)
         apart = values - mean

@@ -1,7 +1,7 @@
 """What a backend says about its errors, as plain numbers, and as our channels."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -116,6 +116,11 @@ class Calibration:
         if error <= 1 - fidelity:
             return 0.0
         return min(size * (error - 1 + fidelity) / (size * fidelity - 1), size**2 / (size**2 - 1))
+
+    def without_readout(self) -> "Calibration":
+        """The same device with perfect read-outs: what mitigated counts should be."""
+        qubits = tuple(replace(qubit, flips=(0.0, 0.0)) for qubit in self.qubits)
+        return replace(self, qubits=qubits)
 
     def profile(self, names: tuple[str, ...] = ("sx", "cx")) -> NoiseProfile:
         """The means of all numbers as a profile for `cells.Noisy`: for training under noise.

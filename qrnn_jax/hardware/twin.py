@@ -16,6 +16,7 @@ from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines import DensityMatrix
 from qrnn_jax.hardware.build import templates
+from qrnn_jax.hardware.calibration import Calibration
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
 from qrnn_jax.hardware.sections import Section, sections_of
 from qrnn_jax.run import simulate
@@ -84,7 +85,9 @@ class Twin:
         return max(sections[0].cell.circuit.wires for _, sections in self.settings)
 
 
-def twin(cell: AbstractCell, device: QiskitDevice, steps: int) -> Twin:
+def twin(
+    cell: AbstractCell, device: QiskitDevice, steps: int, *, calibration: Calibration | None = None
+) -> Twin:
     """The noisy twin of a cell on a device that has a calibration.
 
     Equation: see `Twin`.
@@ -93,6 +96,7 @@ def twin(cell: AbstractCell, device: QiskitDevice, steps: int) -> Twin:
         cell: the model.
         device: with a backend, such as `named("aer", "fake_manila")`.
         steps: T, 1 or more.
+        calibration: other numbers than the backend states, `Calibration.without_readout()` say.
 
     Returns:
         A function of (params, xs).
@@ -114,12 +118,11 @@ def twin(cell: AbstractCell, device: QiskitDevice, steps: int) -> Twin:
             f"Argument `device` must be a device with a backend, but is {device!r}; "
             'try `named("aer", "fake_manila")`.'
         )
+    numbers = device.calibration if calibration is None else calibration
     _, groups = measurement_settings(cell)
     made = []
     for group, template in zip(groups, templates(cell, steps)):
-        pieces = sections_of(
-            device.played(template), device.calibration, steps, len(group.outcomes.word)
-        )
+        pieces = sections_of(device.played(template), numbers, steps, template.outputs)
         made.append((group, pieces))
     return Twin(cell, steps, tuple(made))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -189,6 +190,9 @@ def _rows(
 def _counts(
     cell: qj.AbstractCell, params: Any, xs: Any, engine: qj.Device, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    logger = logging.getLogger("jax")  # writes the traceback of a callback, too
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         found = qj.simulate(cell, params, xs, engine=engine, key=jax.random.key(seed))
         return np.asarray(found.outputs), np.asarray(found.stderr)
@@ -196,6 +200,8 @@ def _counts(
         lines = [line for line in str(error).splitlines() if "Error: " in line]
         said = lines[-1].split("Error: ", 1)[1] if lines else str(error)
         raise qj.hardware.DeviceError(said) from error
+    finally:
+        logger.setLevel(before)
 
 
 def draw_device(report: DeviceReport) -> Figure:

@@ -2,7 +2,7 @@
 
     python -m tests.hardware.record_twins
 
-writes `docs/results/hardware/twins.json`.
+writes `docs/results/hardware/twins.json` and the tables of `docs/noise-twins.md`.
 """
 
 import json
@@ -18,7 +18,9 @@ from qrnn_jax.training.machine import machine, versions
 from tests.hardware.own_noise import CELLS, bare, noisy_aer, noisy_cell, z_scores
 from tests.helpers import cell_inputs
 
-PATH = Path(__file__).parents[2] / "docs" / "results" / "hardware" / "twins.json"
+DOCS = Path(__file__).parents[2] / "docs"
+PATH, PAGE = DOCS / "results" / "hardware" / "twins.json", DOCS / "noise-twins.md"
+START, END = "<!-- tables: python -m tests.hardware.record_twins -->", "<!-- end of tables -->"
 COMMAND = "python -m tests.hardware.record_twins"
 SNAPSHOT = "fake_manila"
 STEPS, SHOTS, SEEDS = 5, 2048, 8
@@ -108,6 +110,46 @@ def shrinkage(values: np.ndarray, ideal: np.ndarray) -> list[float]:
     return found
 
 
+def tables(whole: dict[str, Any]) -> str:
+    """The tables of the page."""
+    head = "| cell | device | predicted by | numbers | r.m.s. z | largest z | r.m.s. gap |"
+    lines = [head, "| --- | --- | --- | --: | --: | --: | --: |"]
+    for name, cell in whole["cells"].items():
+        seen = cell["snapshot"]
+        rows = [
+            ("Aer, ideal", "density matrix", cell["ideal"]),
+            ("Aer, our gate noise", "density matrix of the noisy cell", cell["own"]),
+            ("Aer, snapshot", "twin", seen["twin"]),
+            ("Aer, snapshot, mitigated", "twin without read-out errors", seen["mitigated"]),
+            ("Aer, snapshot", "profile of means", seen["profile"]),
+            ("Aer, snapshot", "no noise at all", seen["ideal"]),
+        ]
+        lines += [row_of(name, *row) for row in rows]
+    lines += ["", "| cell | outputs shrink to | " + steps_of(whole) + " |"]
+    lines += ["| --- | --- |" + " --: |" * whole["steps"]]
+    for name, cell in whole["cells"].items():
+        for kind, factors in cell["snapshot"]["shrinkage"].items():
+            lines.append(f"| {name} | {kind} | " + " | ".join(f"{f:.2f}" for f in factors) + " |")
+    return "\n".join(lines)
+
+
+def row_of(name: str, device: str, by: str, found: dict[str, float]) -> str:
+    gap = f"{found['rms_gap']:.3f}" if "rms_gap" in found else ""
+    scores = f"{found['numbers']} | {found['rms_z']:.2f} | {found['largest_z']:.1f}"
+    return f"| {name} | {device} | {by} | {scores} | {gap} |"
+
+
+def steps_of(whole: dict[str, Any]) -> str:
+    return " | ".join(f"step {step + 1}" for step in range(whole["steps"]))
+
+
+def write_page(whole: dict[str, Any]) -> None:
+    """Put the tables between their marks."""
+    text = PAGE.read_text()
+    before, after = text.split(START)[0], text.split(END)[1]
+    PAGE.write_text(f"{before}{START}\n\n{tables(whole)}\n\n{END}{after}")
+
+
 def main() -> None:
     """Everything, written at once."""
     start = time.monotonic()
@@ -119,6 +161,7 @@ def main() -> None:
         print(name, f"{time.monotonic() - start:.0f} s", flush=True)
     PATH.parent.mkdir(parents=True, exist_ok=True)
     PATH.write_text(json.dumps(whole, indent=1) + "\n")
+    write_page(whole)
 
 
 if __name__ == "__main__":

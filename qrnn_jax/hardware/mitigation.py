@@ -7,7 +7,7 @@ stay means over shots, and their sample variance is the variance of the mitigate
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -88,10 +88,11 @@ class LinearMitigation:
                 "`calibrated(device, cell, steps=...)`."
             )
         tables = []
-        for row in places:
-            errors = (np.array([[1 - known[q][0], known[q][1]], [known[q][0], 1 - known[q][1]]])
-                      for q in row.tolist())  # fmt: skip
-            inverse = reduce(np.kron, (np.linalg.inv(error) for error in errors), np.eye(1))
+        for row in places.tolist():
+            inverse: Any = np.eye(1)
+            for p01, p10 in (known[place] for place in row):
+                error = np.array([[1 - p01, p10], [p01, 1 - p10]])
+                inverse = np.kron(inverse, np.linalg.inv(error))
             tables.append(inverse.T @ values)
         return np.array(tables)
 

@@ -143,7 +143,11 @@ class QiskitDevice(AbstractDevice):
             qubits: one for every wire of what it will play.
         """
         return QiskitDevice(
-            self._make, backend=self._backend, optimization_level=self._level, layout=qubits
+            self._make,
+            backend=self._backend,
+            optimization_level=self._level,
+            scheduled=self._scheduling is not None,
+            layout=qubits,
         )
 
     @cached_property

@@ -23,8 +23,8 @@ class Model(NamedTuple):
     kinds: dict[str, float]
 
 
-TURNS = Model({"rx": 0.02, "ry": 0.03, "rz": 0.01, "cz": 0.04})
-EVOLUTION = Model({"rx": 0.02, "ry": 0.03, "unitary": 0.05})
+TURNS = Model({"rx": 0.05, "ry": 0.08, "rz": 0.04, "cz": 0.06})
+EVOLUTION = Model({"rx": 0.06, "ry": 0.1, "unitary": 0.1})
 CELLS: dict[str, tuple[qj.AbstractCell, Model]] = {
     "takaki": (qj.cells.Takaki(inputs=1, memory=1, depth=1), EVOLUTION),
     "viqueira": (qj.cells.Viqueira(exchange=1, memory=2, layers=1, uploads=1), TURNS),

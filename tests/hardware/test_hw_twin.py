@@ -10,10 +10,20 @@ from qrnn_jax.hardware import LinearMitigation, calibrated, channels
 from qrnn_jax.hardware.calibration import Calibration, Gate, Qubit
 from qrnn_jax.hardware.sections import sections_of
 from qrnn_jax.hardware.transpiled import Affine, Played
-from tests.hardware.own_noise import CELLS, bare, noisy_aer, noisy_cell, z_scores
+from tests.hardware.own_noise import (
+    CELLS,
+    READOUT,
+    RESET,
+    Model,
+    bare,
+    noisy_aer,
+    noisy_cell,
+    z_scores,
+)
 from tests.helpers import cell_inputs
 
 KEY = jax.random.key(12)
+SHOTS = 4096
 FLIPS = (0.1, 0.3)
 PERFECT = Qubit(np.inf, np.inf, (0.0, 0.0), 0.0)
 DEVICE = Calibration(
@@ -71,8 +81,8 @@ def test_the_profile_holds_the_means() -> None:
 def hand_made(late: bool) -> tuple[np.ndarray, np.ndarray]:
     """Two qubits, 7 and 3, two steps; whether something stands in between the two read-outs."""
     x, half = np.array([[0, 1], [1, 0]], complex), 0.25
-    cx = np.eye(4, dtype=complex)[[0, 1, 3, 2]]
-    between = (Played("cx", (7, 3), matrix=cx),) if late else ()
+    swap = np.eye(4, dtype=complex)[[0, 2, 1, 3]]
+    between = (Played("swap", (7, 3), matrix=swap),) if late else ()
     one = (
         Played("rx", (7,), Affine(0.1, ((0, 2.0),))),
         Played("measure", (7,), target=(0, 0)),
@@ -88,7 +98,8 @@ def hand_made(late: bool) -> tuple[np.ndarray, np.ndarray]:
     )
     qubits = [PERFECT] * 8
     qubits[7] = Qubit(np.inf, np.inf, FLIPS, 0.0)
-    device = Calibration((), tuple(qubits))
+    gates = Gate("x", (7,), 0.1, 0.0), Gate("ry", (3,), 0.05, 0.0)
+    device = Calibration(gates, tuple(qubits))
     pieces = sections_of((*one, *two), device, steps=2, bits=2)
     assert [piece.qubits for piece in pieces] == [(7, 3), (7, 3)]
     tape, carry, found = np.array([0.4, 2.0]), None, []
@@ -101,17 +112,19 @@ def hand_made(late: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_pieces_are_cut_at_read_outs_that_stand_apart() -> None:
-    """By hand: P(7 reads 1) = sin^2(0.45); behind it a CNOT copies the outcome, not a new one."""
+    """By hand: P(7 reads 1) = sin^2(0.45); swapped behind it, the other reads the same.
+
+    Errors of 0.1 and 0.05 are depolarising noise that flips with 0.1 and 0.05.
+    """
     p, q = np.sin(0.45) ** 2, np.sin(0.25) ** 2
     p01, p10 = FLIPS  # of qubit 7, the first bit
     errors = np.kron([[1 - p01, p10], [p01, 1 - p10]], np.eye(2))
-    first, second = hand_made(late=False)
-    np.testing.assert_allclose(first, errors @ [1 - p, 0, p, 0], atol=1e-6)
-    np.testing.assert_allclose(second, errors @ [0, 0, 1 - q, q], atol=1e-6)
-    first, second = hand_made(late=True)
-    np.testing.assert_allclose(first, errors @ [1 - p, 0, 0, p], atol=1e-6)
-    flipped = p * (1 - q) + (1 - p) * q
-    np.testing.assert_allclose(second, errors @ [0, 0, 1 - flipped, flipped], atol=1e-6)
+    for late in (False, True):
+        first, second = hand_made(late)
+        np.testing.assert_allclose(first, errors @ [1 - p, 0, p * (not late), p * late], atol=1e-6)
+        one = p * (1 - q) + (1 - p) * q if late else q  # of qubit 3
+        one = 0.95 * one + 0.05 * (1 - one)
+        np.testing.assert_allclose(second, errors @ np.kron([0.1, 0.9], [1 - one, one]), atol=1e-6)
 
 
 def test_steps_whose_read_outs_mix_are_refused() -> None:
@@ -206,15 +219,31 @@ def test_counts_under_our_own_noise_model_are_those_of_the_noisy_cell(name: str)
     cell, *inputs = bare(CELLS[name][0], *cell_inputs(CELLS[name][0], 5, steps=3))
     expected = qj.run(noisy_cell(cell, model), *inputs, engine=qj.DensityMatrix())
     device, ideal = noisy_aer(model), qj.run(cell, *inputs)
-    assert np.abs(z_scores(cell, device, expected, inputs, 1000, KEY)).max() < 5
-    assert np.abs(z_scores(cell, device, ideal, inputs, 1000, KEY)).max() > 6
+    assert np.abs(z_scores(cell, device, expected, inputs, SHOTS, KEY)).max() < 5
+    assert np.abs(z_scores(cell, device, ideal, inputs, SHOTS, KEY)).max() > 6
+
+
+def test_aers_parameter_is_four_thirds_of_ours() -> None:
+    """Six gates that do nothing but depolarise: (1 - 4p/3)^6, then a reset that fails at times."""
+    pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit` (qiskit, qiskit-aer)")
+    gates = [qj.RX(0, qj.Weight(index)) for index in range(6)]
+    cell, model = qj.CircuitCell(qj.Circuit(1, (*gates, qj.Reset(0))), qj.Z(0)), Model({"rx": 0.1})
+    inputs = jnp.zeros(6), jnp.zeros((2, 0))
+    kept, (p01, p10) = (1 - 0.4 / 3) ** 6, READOUT
+    by_hand = [(1 - p01 - p10) * z * kept + p10 - p01 for z in (1, 1 - 2 * RESET)]
+    expected = qj.run(noisy_cell(cell, model), *inputs)
+    np.testing.assert_allclose(expected[:, 0], by_hand, atol=1e-6)
+    assert np.abs(z_scores(cell, noisy_aer(model), expected, inputs, SHOTS, KEY)).max() < 5
+    unscaled = noisy_aer(model, factor=1.0)
+    assert np.abs(z_scores(cell, unscaled, expected, inputs, SHOTS, KEY)).max() > 5
 
 
 def test_read_out_errors_of_a_snapshot_are_measured_where_the_cell_reads() -> None:
-    device, cell = manila(), CELL
+    device, cell = manila().pinned((2, 1)), CELL  # not where a transpiler would put it
     inputs = cell_inputs(cell, 5, steps=2)
     found = calibrated(device, cell, steps=2, shots=4096)
     stated = LinearMitigation.of_backend(device)
+    assert [place for place, _, _ in found.flips] == [2]
     for place, p01, p10 in found.flips:
         numbers = device.calibration.qubits[place]
         spread = np.sqrt(np.array(numbers.flips) / 4096)

@@ -159,6 +159,13 @@ def calibration(backend: Any) -> Calibration:
 
     Returns:
         Its numbers; what it does not say counts as no error.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> def read():  # with the extra `qiskit`
+        ...     return qj.hardware.calibration(qj.hardware.snapshot("fake_manila"))
+
+    Source: Qiskit's `Target`.
     """
     target = backend.target
     gates = []

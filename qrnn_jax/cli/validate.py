@@ -11,6 +11,7 @@ import typer
 from .exit_codes import UNEXPECTED, exit_codes, say
 from .result_folder import result_folder
 from .signals import Signals
+from .validate_device import validate_device
 
 Full = Annotated[
     bool,
@@ -40,6 +41,29 @@ Out = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on in --out: skip what is finished, draw it anew.")
 ]
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Instead: run cells on this device, prediction beside counts. local or aer.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Noise = Annotated[
+    str | None,
+    typer.Option(
+        help="For --device aer: the snapshot of a real device, fake_manila.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Shots = Annotated[
+    int | None,
+    typer.Option(
+        help="For --device: shots of every circuit; 2048.", metavar="N", show_default=False
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -49,14 +73,23 @@ def validate(
     only: Only = None,
     out: Out = None,
     resume: Resume = False,
+    device: DeviceName = None,
+    noise: Noise = None,
+    shots: Shots = None,
     debug: Debug = False,
 ) -> None:
     """Settle with numbers how far the gradient of a recurrent circuit can be trusted.
 
     Runs the experiments of the gradient laboratory in float64 and writes every number with its
-    expectation and verdict. Exit code 1 if an exactness or statistics check fails.
+    expectation and verdict. Exit code 1 if an exactness or statistics check fails. With --device,
+    a device's counts beside what the density matrix predicts; exit code 5 if the device fails.
     """
     with exit_codes(debug=debug), Signals() as signals:
+        if device is not None:
+            _refuse({"--full": full, "--only": only, "--resume": resume}, "without `--device`")
+            validate_device(device, noise, cells or [], shots, out)
+            return
+        _refuse({"--noise": noise, "--shots": shots}, "with `--device`")
         from qrnn_jax.training.recorder import Interrupted
         from qrnn_jax.validation import Settings
         from qrnn_jax.validation.laboratory import run_laboratory
@@ -84,3 +117,10 @@ def _again(full: bool, cells: list[str] | None, only: list[str] | None, folder: 
     words += [word for name in cells or [] for word in ("--cell", name)]
     words += [word for name in only or [] for word in ("--only", name)]
     return shlex.join([*words, "--out", str(folder), "--resume"])
+
+
+def _refuse(given: dict[str, object], place: str) -> None:
+    """Options that belong to the other half of the command."""
+    for option, value in given.items():
+        if value is not None and value is not False:
+            raise ValueError(f"Option `{option}` must stand {place}, but does not.")

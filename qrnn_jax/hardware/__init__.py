@@ -1,10 +1,15 @@
 """Recurrent circuits on devices: templates, the device protocol, jobs and adapters."""
 
 from qrnn_jax.hardware.build import templates as templates
+from qrnn_jax.hardware.calibration import Calibration as Calibration
+from qrnn_jax.hardware.calibration import calibration as calibration
 from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError
 from qrnn_jax.hardware.errors import DeviceError as DeviceError
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
+from qrnn_jax.hardware.mitigation import LinearMitigation as LinearMitigation
+from qrnn_jax.hardware.mitigation import Mitigation as Mitigation
+from qrnn_jax.hardware.mitigation import calibrated as calibrated
 from qrnn_jax.hardware.named import named as named
 from qrnn_jax.hardware.named import snapshot as snapshot
 from qrnn_jax.hardware.protocol import GATES as GATES
@@ -17,3 +22,5 @@ from qrnn_jax.hardware.queue import Queue as Queue
 from qrnn_jax.hardware.template import Angle as Angle
 from qrnn_jax.hardware.template import Instruction as Instruction
 from qrnn_jax.hardware.template import Template as Template
+from qrnn_jax.hardware.twin import Twin as Twin
+from qrnn_jax.hardware.twin import twin as twin

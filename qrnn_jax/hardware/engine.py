@@ -9,6 +9,7 @@ from qrnn_jax.engines import AbstractEngine, AbstractSource
 from qrnn_jax.engines.sampler import AbstractBranches
 from qrnn_jax.hardware.branches import BranchSource
 from qrnn_jax.hardware.build import step_of
+from qrnn_jax.hardware.mitigation import Mitigation
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue
 from qrnn_jax.hardware.source import DeviceSource
@@ -34,6 +35,8 @@ class Device(AbstractEngine):
     Arguments:
         device: what plays; a `hardware.Queue` around it adds a budget and counts the shots.
         shots: repetitions of every circuit; None where `run(shots=...)` says it.
+        mitigation: what takes read-out errors out of the means, see `hardware.LinearMitigation`;
+            standard errors grow with it. None leaves them in.
 
     Raises:
         TypeError: no device.
@@ -56,6 +59,7 @@ class Device(AbstractEngine):
 
     device: AbstractDevice | Queue
     shots: int | None = None
+    mitigation: Mitigation | None = None
 
     dtype = None  # counts are summed up on the host; outputs follow JAX's x64 setting
 
@@ -87,12 +91,21 @@ class Device(AbstractEngine):
         del observables
         if group is None:
             raise ValueError("Argument `shots` must be given with `Device`, but is None.")
-        return DeviceSource(self.queue, step_of(circuit, group), group)
+        return self._source(circuit, group, prefixes=False)
 
     def prefix_source(self, circuit: Circuit, group: Any) -> AbstractSource:
-        return DeviceSource(self.queue, step_of(circuit, group), group, prefixes=True)
+        return self._source(circuit, group, prefixes=True)
+
+    def _source(self, circuit: Circuit, group: Any, *, prefixes: bool) -> DeviceSource:
+        step = step_of(circuit, group)
+        return DeviceSource(self.queue, step, group, prefixes, self.mitigation)
 
     def branched_source(self, circuit: Circuit, group: Any) -> AbstractBranches:
+        if self.mitigation is not None:
+            raise ValueError(
+                "Argument `mitigation` must be None where recorded bits steer later angles, but is "
+                f"{self.mitigation}: what was recorded has acted; try `mitigation=None`."
+            )
         step = step_of(circuit, group, len(group.values))
         return BranchSource(self.queue, step, group)
 

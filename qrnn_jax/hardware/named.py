@@ -88,4 +88,6 @@ def _aer(noise: str | None) -> AbstractDevice:
         return QiskitDevice(lambda seed: SamplerV2(seed=seed))
     backend = snapshot(noise)
     options = {"backend_options": {"noise_model": NoiseModel.from_backend(backend)}}
-    return QiskitDevice(lambda seed: SamplerV2(seed=seed, options=options), backend=backend)
+    return QiskitDevice(
+        lambda seed: SamplerV2(seed=seed, options=options), backend=backend, scheduled=True
+    )

@@ -15,14 +15,17 @@ What was measured to go wrong there, and what stands against it:
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 
+from qrnn_jax.hardware.calibration import Calibration, calibration
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
 from qrnn_jax.hardware.template import CONDITION, Instruction, Template, reversed_bits
+from qrnn_jax.hardware.transpiled import Played, played
 
 _MAX_SHOTS = 2048
 _SCRATCH = "scratch"
@@ -38,6 +41,9 @@ class QiskitDevice(AbstractDevice):
         backend: the device behind it, for which circuits are transpiled, and whose instructions
             are the capabilities; None sends them as they are, for simulators.
         optimization_level: of the transpiler, 0 to 3.
+        scheduled: whether waiting times are written into the circuit as delays: Aer lets qubits
+            decay there, and nowhere else while they wait. Hardware waits by itself.
+        layout: the backend's qubit for each wire, at the start; None leaves it to the transpiler.
 
     Raises:
         TypeError: neither a sampler nor a function.
@@ -60,6 +66,8 @@ class QiskitDevice(AbstractDevice):
         *,
         backend: Any = None,
         optimization_level: int = 1,
+        scheduled: bool = False,
+        layout: tuple[int, ...] | None = None,
     ) -> None:
         self._make: Callable[[int], Any]
         if callable(getattr(sampler, "run", None)):
@@ -74,6 +82,8 @@ class QiskitDevice(AbstractDevice):
             )
         self._backend = backend
         self._level = optimization_level
+        self._scheduling = "alap" if scheduled else None
+        self._layout = layout
         self._circuits: dict[bytes, Any] = {}
 
     @property
@@ -126,10 +136,42 @@ class QiskitDevice(AbstractDevice):
                 from qiskit.transpiler import generate_preset_pass_manager
 
                 made = generate_preset_pass_manager(
-                    optimization_level=self._level, backend=self._backend, seed_transpiler=0
+                    optimization_level=self._level,
+                    backend=self._backend,
+                    scheduling_method=self._scheduling,
+                    initial_layout=None if self._layout is None else list(self._layout),
+                    seed_transpiler=0,
                 ).run(made)
             self._circuits[template.digest] = made
         return self._circuits[template.digest]
+
+    def pinned(self, qubits: tuple[int, ...]) -> "QiskitDevice":
+        """The same device, wire k on `qubits[k]` of the backend at the start.
+
+        Arguments:
+            qubits: one for every wire of what it will play.
+        """
+        return QiskitDevice(
+            self._make,
+            backend=self._backend,
+            optimization_level=self._level,
+            scheduled=self._scheduling is not None,
+            layout=qubits,
+        )
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The errors of the backend; None without one."""
+        return None if self._backend is None else calibration(self._backend)
+
+    def played(self, template: Template) -> tuple[Played, ...]:
+        """What the backend plays for a template, gate by gate on physical qubits.
+
+        Arguments:
+            template: what is played.
+        """
+        tick = None if self._backend is None else self._backend.target.dt
+        return played(self.circuit(template), template.symbols, tick)
 
 
 def _register(data: Any, name: str) -> np.ndarray:

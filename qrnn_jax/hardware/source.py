@@ -13,6 +13,7 @@ from jax import Array
 
 from qrnn_jax.engines.sampler import AbstractJobs
 from qrnn_jax.hardware.build import Step
+from qrnn_jax.hardware.mitigation import Mitigation, values_for
 from qrnn_jax.hardware.queue import Queue, check_rows
 from qrnn_jax.hardware.template import Template
 
@@ -30,12 +31,14 @@ class DeviceSource(AbstractJobs):
         group: what each outcome says about the reads.
         prefixes: whether output t has circuits of its own, of t steps; then outputs of different
             steps are independent, and those that do not count are not played.
+        mitigation: see `Device`.
     """
 
     queue: Queue
     step: Step
     group: Any
     prefixes: bool = False
+    mitigation: Mitigation | None = None
 
     @property
     def reads(self) -> int:
@@ -58,6 +61,7 @@ class DeviceSource(AbstractJobs):
         steps, reads, kind = len(tape), self.reads, np.dtype(tape.dtype)
         for template in self.circuits(steps):
             self.queue.prepare(template)
+            values_for(self.mitigation, template, self.group)  # refused here, if at all
         shape = (steps, reads, steps, reads) if whole else (steps, reads, reads)
         made = jax.ShapeDtypeStruct((steps, reads), kind), jax.ShapeDtypeStruct(shape, kind)
         keep = jnp.ones(steps, bool) if keep is None else keep
@@ -81,9 +85,10 @@ class DeviceSource(AbstractJobs):
             rows = tapes[:, : template.steps].reshape(count, len(template.symbols))
             wanted = np.flatnonzero(keep[:, part].any(axis=1))
             check_rows(template, rows[wanted])
+            table = values_for(self.mitigation, template, self.group)
             for chosen, bits in self._played(template, rows, wanted, shots.reshape(-1), keys):
                 for place, row in enumerate(chosen):
-                    mean, covariance = self._moments(bits[place, :, part], whole)
+                    mean, covariance = self._moments(bits[place, :, part], table[part], whole)
                     means[row, part] = mean
                     at = (row, part, slice(None), part) if whole else (row, part)
                     covariances[at] = covariance
@@ -103,10 +108,15 @@ class DeviceSource(AbstractJobs):
             key = tuple(keys[chosen].ravel().tolist())
             yield chosen, self.queue.run(template, rows[chosen], int(number), key)
 
-    def _moments(self, bits: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (T, M) and its covariance, (T, M, M) or the whole (T, M, T, M)."""
+    @staticmethod
+    def _moments(
+        bits: np.ndarray, table: np.ndarray, whole: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (T, M) and its covariance, (T, M, M) or the whole (T, M, T, M).
+
+        The table (T, 2**k, M) holds the values of every recorded outcome."""
         weights = 1 << np.arange(bits.shape[-1])[::-1]
-        values = self.group.values[bits @ weights]  # (S, T, M)
+        values = table[np.arange(len(table)), bits @ weights]  # (S, T, M)
         shots = len(values)
         mean = values.mean(axis=0)
         apart = values - mean

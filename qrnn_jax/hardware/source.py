@@ -109,9 +109,7 @@ class DeviceSource(AbstractJobs):
             yield chosen, self.queue.run(template, rows[chosen], int(number), key)
 
     @staticmethod
-    def _moments(
-        bits: np.ndarray, table: np.ndarray, whole: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _moments(bits: np.ndarray, table: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
         """Mean (T, M) and its covariance, (T, M, M) or the whole (T, M, T, M).
 
         The table (T, 2**k, M) holds the values of every recorded outcome."""

@@ -22,7 +22,7 @@ LAYERS = {"devices": 0, "ops": 1, "circuit": 2, "engines": 3, "gradients": 4, "c
 LAYERS |= {"controller": 6, "checks": 7, "expectations": 7, "setup": 8, "feedback": 9}
 LAYERS |= {"recorded": 10, "run": 11, "estimate": 12, "moments": 12, "ages": 12, "losses": 12}
 LAYERS |= {"explanation": 7, "step_size": 8, "explain": 12, "cells": 13}
-LAYERS |= {"hardware": 12}  # `qj.Device` is an engine, so it cannot be made of the public names
+LAYERS |= {"hardware": 13}  # `qj.Device` is an engine, so it cannot be made of the public names
 PUBLIC = {"cells", "losses", "hardware"}  # modules that are names of their own
 OUTER = {
     "tasks",

@@ -21,6 +21,7 @@ import numpy as np
 
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
+from qrnn_jax.hardware.speed import CircuitSize, Speed
 from qrnn_jax.hardware.template import Instruction, Template
 
 _MAX_SHOTS = 2048
@@ -37,6 +38,7 @@ class QiskitDevice(AbstractDevice):
         backend: the device behind it, for which circuits are transpiled, and whose instructions
             are the capabilities; None sends them as they are, for simulators.
         optimization_level: of the transpiler, 0 to 3.
+        speed: how fast it plays a circuit of some size, for `plan`; None where nobody knows.
 
     Raises:
         TypeError: neither a sampler nor a function.
@@ -59,6 +61,7 @@ class QiskitDevice(AbstractDevice):
         *,
         backend: Any = None,
         optimization_level: int = 1,
+        speed: Callable[[CircuitSize], Speed] | None = None,
     ) -> None:
         self._make: Callable[[int], Any]
         if callable(getattr(sampler, "run", None)):
@@ -73,6 +76,7 @@ class QiskitDevice(AbstractDevice):
             )
         self._backend = backend
         self._level = optimization_level
+        self._speed = speed
         self._circuits: dict[bytes, Any] = {}
 
     @property
@@ -87,6 +91,13 @@ class QiskitDevice(AbstractDevice):
 
     def prepare(self, template: Template) -> None:
         self.circuit(template)
+
+    def size(self, template: Template) -> CircuitSize:
+        circuit = self.circuit(template)
+        return CircuitSize(circuit.size(), circuit.num_nonlocal_gates(), circuit.depth())
+
+    def speed(self, template: Template) -> Speed | None:
+        return None if self._speed is None else self._speed(self.size(template))
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
         bits = np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)

@@ -1,6 +1,6 @@
 """`plan`: what a gradient costs on a device, before anything is submitted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -62,9 +62,12 @@ class _Task(NamedTuple):
     xs: Array  # (B, T, features)
     other: Array  # (T, features)
     exact: bool
+    progress: Callable[[str], None] | None
 
     def of(self, rule: AbstractEstimator, shots: int) -> PlannedRule:
         """Cost and error of one rule."""
+        if self.progress is not None:
+            self.progress(f"planning {named(rule)}")
         device = self.queue.device
         found = requests_of(self.cell, rule, device, shots, self.params, self.xs, self.other)
         jobs = [job for request in found for job in jobs_of(request, device)]
@@ -98,6 +101,7 @@ def plan(
     error: float | None = None,
     exact: bool | None = None,
     pilot: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Plan a gradient on a device: circuits, jobs, shots, time and error, before paying.
 
@@ -124,6 +128,7 @@ def plan(
             minute at most.
         pilot: time the device with a few rows, which costs shots; False takes the speed that it
             states of itself.
+        progress: told what is being planned, for commands that take long.
 
     Returns:
         `Plan`: `print` it, or take its fields.
@@ -156,7 +161,7 @@ def plan(
         exact = given and is_affordable(cell, rules, T)
     spent = queue.spent
     speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
-    task = _Task(cell, queue, made, speeds, params, xs, other, exact)
+    task = _Task(cell, queue, made, speeds, params, xs, other, exact, progress)
     planned = with_equal([task.of(one, shots) for one in rules])
     advice = for_error(planned, error, task.of) if error else at_equal_cost(planned)
     return Plan(
@@ -255,7 +260,9 @@ def _name(device: AbstractDevice) -> str:
 def _errors(exact: bool, given: bool) -> str:
     what = "of dy_T/dw, one sequence, r.m.s. over weights and reads"
     if exact:
-        return f"{what}: exact variances of the ideal circuit" + ("" if given else ", made-up inputs")
+        return f"{what}: exact variances of the ideal circuit" + (
+            "" if given else ", made-up inputs"
+        )
     return f"{what}: the largest that circuits of this form can have"
 
 

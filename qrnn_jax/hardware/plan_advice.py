@@ -34,9 +34,8 @@ def at_equal_cost(rules: Sequence[PlannedRule]) -> Advice:
         return Advice(_unknown(), None)
     best = min(known, key=lambda rule: rule.equal or 0.0)
     most = max(rule.executions for rule in rules)
-    scaled = _scaled(best, most / best.executions)
-    where = "" if best.executions == most else f", {_settings(*scaled)}"
-    text = f"{named(best.rule)}: error {best.equal:.2g} at {most:,} executions{where}"
+    setting = _settings(*_scaled(best, most / best.executions))
+    text = f"{setting}: error {best.equal:.2g}, the smallest at {most:,} executions"
     return Advice(text + _left_out(rules), best)
 
 

@@ -16,13 +16,13 @@ from jax import Array
 
 from qrnn_jax.cell import AbstractCell, CircuitCell
 from qrnn_jax.circuit.spread import spread
-from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
+from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation, ParameterShift
 from qrnn_jax.gradients.estimator import Point, Problem, coefficient_table
 from qrnn_jax.moments import gradient_moments
 from qrnn_jax.run import run
 from qrnn_jax.setup import measurement_settings
 
-_DRAWS = 16  # of a random rule, averaged
+_DRAWS = 64  # of a random rule, averaged
 _WORK = 2**34  # numbers that exact variances may touch unasked: about a minute
 
 
@@ -31,7 +31,8 @@ class Error(NamedTuple):
 
     Arguments:
         stderr: its standard error: shot noise, and what random draws of the rule add.
-        bias: what no number of shots removes; None where it is not known.
+        bias: what no number of shots removes; None where it is not known. Of random rules at least
+            what the average over their draws can tell.
     """
 
     stderr: float
@@ -69,20 +70,29 @@ def exact_error(
     """From the exact means and variances of all outcomes, for one sequence xs (T, features)."""
     if isinstance(rule, AbstractPerturbation) and rule.on == "loss":
         rule = replace(rule, on="outputs")  # type: ignore[type-var]
-    reads = sum(observable.outputs for observable in cell.observables)
-    means, variances = [], []
-    for key in _keys(rule):
-        options: dict[str, Any] = {"gradient": rule, "shots": shots, "key": key}
-        found = [gradient_moments(cell, params, xs, read=m, **options) for m in range(reads)]
-        means.append([np.asarray(moments.mean, float) for moments in found])
-        variances.append([np.asarray(moments.variance, float) for moments in found])
-    spread_of_means = np.var(means, axis=0, ddof=1) if rule.is_random else 0.0
-    variance = np.mean(variances, axis=0) + spread_of_means
+    found = [_moments(cell, rule, shots, params, xs, key) for key in _keys(rule)]
+    means, variances = (np.array(part) for part in zip(*found))  # (draws, M, Kw)
+    variance, noise = variances.mean(axis=0), np.zeros(means.shape[1:])
+    if rule.is_random:
+        noise = means.var(axis=0, ddof=1)
+        variance = variance + noise
     if rule.is_unbiased:
         return Error(_root_mean(variance), 0.0)
-    squares = (np.mean(means, axis=0) - _derivative(cell, params, xs)) ** 2
-    # the mean of few draws is off by itself: what that adds is taken away
-    return Error(_root_mean(variance), _root_mean(squares - spread_of_means / len(means)))
+    squares = (means.mean(axis=0) - _derivative(cell, shots, params, xs)) ** 2
+    # the mean of few draws is off by itself: a bias below that is not seen, and taken as that
+    own = noise / len(means)
+    return Error(_root_mean(variance), _root_mean(np.maximum(squares - own, own)))
+
+
+def _moments(
+    cell: AbstractCell, rule: AbstractEstimator, shots: int, params: Any, xs: Array, key: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact means and variances of the derivatives of the last reads, (M, Kw) each."""
+    options: dict[str, Any] = {"gradient": rule, "shots": shots, "key": key}
+    reads = range(sum(observable.outputs for observable in cell.observables))
+    found = [gradient_moments(cell, params, xs, read=m, **options) for m in reads]
+    means, variances = ([np.asarray(f[part], float) for f in found] for part in (0, 1))
+    return np.array(means), np.array(variances)
 
 
 def bound_of_error(
@@ -113,7 +123,7 @@ def _drawn(cell: AbstractCell, rule: AbstractEstimator, params: Any, data: Array
         table = jnp.where(kept, jnp.abs(coefficient_table(rule, problem, point, key)), 0)
         return jnp.sum(table.reshape(len(table), rule.draws, -1).sum(axis=2) ** 2, axis=1)
 
-    return np.mean([one(key) for key in _keys(rule)], axis=0)
+    return np.asarray(jax.jit(jax.vmap(one))(jnp.stack(_keys(rule))).mean(axis=0))
 
 
 def _outcomes(cell: AbstractCell) -> tuple[float, float]:
@@ -124,8 +134,11 @@ def _outcomes(cell: AbstractCell) -> tuple[float, float]:
     return _root_mean(spreads), _root_mean(sizes**2)
 
 
-def _derivative(cell: AbstractCell, params: Any, xs: Array) -> np.ndarray:
+def _derivative(cell: AbstractCell, shots: int, params: Any, xs: Array) -> np.ndarray:
     """The exact derivatives of the last reads in the weights, (M, Kw)."""
+    rule = ParameterShift()
+    if rule.problem_refusal(Problem(cell.circuit, len(xs), True, False)) is None:
+        return _moments(cell, rule, shots, params, xs, None)[0]
     reads = CircuitCell(cell.circuit, cell.observables)
     data = jax.vmap(partial(cell.data, params))(xs)
     slope = jax.jacrev(lambda weights: run(reads, weights, data)[-1])

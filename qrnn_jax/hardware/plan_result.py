@@ -1,4 +1,4 @@
-"""What `plan` returns: the cost of a gradient by every rule, as fields, as a table, and for JSON."""
+"""What `plan` returns: the cost of a gradient by every rule, as fields, a table, and for JSON."""
 
 import json
 from dataclasses import dataclass, fields
@@ -146,7 +146,7 @@ class Plan:
         return f"{self.left:,} shots left" + (f"; too few for {', '.join(over)}" if over else "")
 
 
-HEADERS = ("rule", "circuits", "rows", "jobs", "executions", "time", "error", "at equal shots")
+HEADERS = ("rule", "circuits", "rows", "jobs", "executions", "time", "error", "at equal cost")
 
 
 def cells_of(rule: PlannedRule) -> tuple[str, ...]:

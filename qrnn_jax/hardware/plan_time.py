@@ -14,6 +14,7 @@ from qrnn_jax.hardware.template import Template
 _ROWS = 16  # of the pilot's table
 _SHOTS = 8  # the first number of shots, multiplied until it takes long enough to be timed
 _GROWTH = 8
+_MOST = 4096
 _LONG = 0.1  # seconds
 
 
@@ -35,7 +36,8 @@ def pilot(queue: Queue, template: Template) -> Speed:
     """Play a few rows and see: the queue counts the shots, and may refuse them.
 
     Three unknowns, three times: of a job of one row, of the same with more shots, of a table of
-    rows. A job before them pays for what is done once.
+    rows. A job before them pays for what is done once. Shots grow
+    until they take long enough to be timed, or the budget ends.
 
     Arguments:
         queue: where the pilot's jobs go.
@@ -49,10 +51,13 @@ def pilot(queue: Queue, template: Template) -> Speed:
     one = _timed(queue, template, 1, 1)
     rows = min(_ROWS, limits.max_rows, limits.max_executions)
     many = _timed(queue, template, rows, 1)
-    most = min(limits.max_shots, limits.max_executions)
+    most = min(limits.max_shots, limits.max_executions, _MOST)
     shots = min(_SHOTS, most)
-    while (long := _timed(queue, template, 1, shots)) < _LONG and shots < most:
-        shots = min(shots * _GROWTH, most)
+    while (long := _timed(queue, template, 1, shots)) < _LONG:
+        more = min(shots * _GROWTH, most)
+        if more == shots or (queue.left is not None and more > queue.left):
+            break
+        shots = more
     execution = max(long - one, 0.0) / max(shots - 1, 1)
     row = max((many - one) / max(rows - 1, 1) - execution, 0.0)
     return Speed(max(one - row - execution, 0.0), row, execution)

@@ -136,7 +136,7 @@ class Queue:
         """
         rows = np.ascontiguousarray(rows, np.float64)
         check_rows(template, rows)
-        digest = request_digest(template, rows, shots, key)
+        digest = _digest(template, rows, shots, key)
         with self._lock:
             if digest in self._known:
                 self._known.move_to_end(digest)
@@ -248,7 +248,7 @@ def _complaint(found: object, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def request_digest(template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]) -> bytes:
+def _digest(template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]) -> bytes:
     """What a request is known by."""
     made = hashlib.sha256(template.digest)
     made.update(rows.tobytes())

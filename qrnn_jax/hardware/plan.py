@@ -15,6 +15,7 @@ from qrnn_jax.explanation import Refused, named
 from qrnn_jax.gradients import (
     SPSA,
     AbstractEstimator,
+    AbstractGradient,
     FiniteDifference,
     ParameterShift,
     Riesz,
@@ -28,7 +29,7 @@ from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.local import LocalDevice
 from qrnn_jax.hardware.plan_advice import at_equal_cost, for_error, with_equal
 from qrnn_jax.hardware.plan_count import jobs_of, requests_of
-from qrnn_jax.hardware.plan_error import bound_of_error, exact_error, is_affordable
+from qrnn_jax.hardware.plan_error import Error, bound_of_error, exact_error, is_affordable
 from qrnn_jax.hardware.plan_result import Plan, PlannedCircuit, PlannedRule
 from qrnn_jax.hardware.plan_time import pilot as play_pilot
 from qrnn_jax.hardware.plan_time import seconds_of
@@ -48,7 +49,7 @@ CANDIDATES: tuple[AbstractEstimator, ...] = (
 )
 """The rules that are compared where none is named."""
 
-Rules = AbstractEstimator | Sequence[AbstractEstimator] | None
+Rules = AbstractGradient | Sequence[AbstractGradient] | None
 
 
 class _Task(NamedTuple):
@@ -64,15 +65,16 @@ class _Task(NamedTuple):
     exact: bool
     progress: Callable[[str], None] | None
 
-    def of(self, rule: AbstractEstimator, shots: int) -> PlannedRule:
-        """Cost and error of one rule."""
+    def of(self, rule: AbstractEstimator, shots: int, error: Error | None = None) -> PlannedRule:
+        """Cost and error of one rule; the error where it is not known yet."""
         if self.progress is not None:
             self.progress(f"planning {named(rule)}")
         device = self.queue.device
         found = requests_of(self.cell, rule, device, shots, self.params, self.xs, self.other)
         jobs = [job for request in found for job in jobs_of(request, device)]
-        find = exact_error if self.exact else bound_of_error
-        error = find(self.cell, rule, shots, self.params, self.xs[0])
+        if error is None:
+            find = exact_error if self.exact else bound_of_error
+            error = find(self.cell, rule, shots, self.params, self.xs[0])
         return PlannedRule(
             rule,
             shots,
@@ -197,14 +199,14 @@ def _rules(
 ) -> tuple[list[AbstractEstimator], tuple[Refused, ...]]:
     """The rules to plan, and those that cannot serve the circuit; a named one must."""
     if rule is not None:
-        asked = [rule] if isinstance(rule, AbstractEstimator) else list(rule)
+        asked = [rule] if isinstance(rule, AbstractGradient) else list(rule)
         for one in asked:
             refusal = _refusal(cell, steps, one)
             if refusal:
                 raise ValueError(refusal)
         if not asked:
             raise ValueError("Argument `rule` must name a rule, but is empty; try None for all.")
-        return asked, ()
+        return cast(list[AbstractEstimator], asked), ()  # else refused
     reasons = [(one, _refusal(cell, steps, one)) for one in CANDIDATES]
     fine = [one for one, reason in reasons if reason is None]
     if not fine:

@@ -11,7 +11,7 @@ from qrnn_jax.hardware.plan_error import Error
 from qrnn_jax.hardware.plan_result import PlannedRule
 
 _DRAWS = ("samples", "directions")  # the settings of rules that say how many random draws
-Planner = Callable[[AbstractEstimator, int], PlannedRule]
+Planner = Callable[[AbstractEstimator, int, Error], PlannedRule]
 
 
 class Advice(NamedTuple):
@@ -49,7 +49,8 @@ def for_error(rules: Sequence[PlannedRule], error: float, planner: Planner) -> A
         return Advice(why, None)
     _, factor, best = min(able, key=lambda item: item[0])
     setting, shots = _scaled(best, factor)
-    found = planner(setting, shots)
+    grown = shots / best.shots * (1 if setting.draws is None else setting.draws / best.rule.draws)
+    found = planner(setting, shots, Error(best.stderr / math.sqrt(grown), best.bias))
     text = (
         f"{_settings(setting, shots)}: error {_error(found).after(1.0):.2g} for "
         f"{found.executions:,} executions in {found.jobs:,} jobs"

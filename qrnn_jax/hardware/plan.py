@@ -61,7 +61,6 @@ class _Task(NamedTuple):
     speeds: dict[Template, Speed | None]
     params: Any
     xs: Array  # (B, T, features)
-    other: Array  # (T, features)
     exact: bool
     progress: Callable[[str], None] | None
 
@@ -70,7 +69,7 @@ class _Task(NamedTuple):
         if self.progress is not None:
             self.progress(f"planning {named(rule)}")
         device = self.queue.device
-        found = requests_of(self.cell, rule, device, shots, self.params, self.xs, self.other)
+        found = requests_of(self.cell, rule, device, shots, self.params, self.xs)
         jobs = [job for request in found for job in jobs_of(request, device)]
         if error is None:
             find = exact_error if self.exact else bound_of_error
@@ -154,16 +153,18 @@ def plan(
     check_shots(shots)
     check_positive("error", error)
     queue = Device(LocalDevice() if device is None else device).queue
+    check_count("T", T)
+    _check_device(queue.device, (Template(cell.circuit.wires, T, 0, (), (), ()),), prepares=False)
     made = templates(cell, T)
     _check_device(queue.device, made)
     rules, refused = _rules(cell, T, rule)
     given = params is not None and xs is not None
-    params, xs, other = _inputs(cell, T, batch, params, xs)
+    params, xs = _inputs(cell, T, batch, params, xs)
     if exact is None:
         exact = given and is_affordable(cell, rules, T)
     spent = queue.spent
     speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
-    task = _Task(cell, queue, made, speeds, params, xs, other, exact, progress)
+    task = _Task(cell, queue, made, speeds, params, xs, exact, progress)
     planned = with_equal([task.of(one, shots) for one in rules])
     advice = for_error(planned, error, task.of) if error else at_equal_cost(planned)
     return Plan(
@@ -185,13 +186,16 @@ def plan(
     )
 
 
-def _check_device(device: AbstractDevice, made: tuple[Template, ...]) -> None:
+def _check_device(
+    device: AbstractDevice, made: tuple[Template, ...], *, prepares: bool = True
+) -> None:
     """Refuse what the device cannot play, and let it make ready for what it can."""
     for template in made:
         refusal = device.capabilities.refusal(template)
         if refusal:
             raise DeviceError(refusal)
-        device.prepare(template)
+        if prepares:
+            device.prepare(template)
 
 
 def _rules(
@@ -230,14 +234,14 @@ def _refusal(cell: AbstractCell, steps: int, rule: object) -> str | None:
 
 def _inputs(
     cell: AbstractCell, steps: int, batch: int, params: Any, xs: ArrayLike | None
-) -> tuple[Any, Array, Array]:
-    """params, xs (B, T, features), and one more sequence; what is not given is made up."""
+) -> tuple[Any, Array]:
+    """params and xs (B, T, features); what is not given is made up."""
     if params is None:
         params = cell.init(jax.random.key(0))
     check_params(cell, params)
     low, high = np.clip(cell.domain(), -1, 1)
-    made = np.random.default_rng(0).uniform(low, high, (batch + 1, steps, cell.features))
-    given = np.asarray(made[:batch] if xs is None else xs)
+    made = np.random.default_rng(0).uniform(low, high, (batch, steps, cell.features))
+    given = np.asarray(made if xs is None else xs)
     if given.ndim == 2:
         given = np.broadcast_to(given, (batch, *given.shape))
     wanted = (batch, steps, cell.features)
@@ -246,7 +250,7 @@ def _inputs(
             f"Argument `xs` must have shape {wanted} or {wanted[1:]}, but has shape "
             f"{np.shape(cast(Any, xs))}."
         )
-    return params, jnp.stack([check_inputs(cell, x) for x in given]), check_inputs(cell, made[-1])
+    return params, jnp.stack([check_inputs(cell, x) for x in given])
 
 
 def _circuit(device: AbstractDevice, template: Template) -> PlannedCircuit:

@@ -20,10 +20,11 @@ from jax import Array
 
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit import AbstractObservable, Circuit
+from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines import AbstractEngine, AbstractSource
 from qrnn_jax.estimate import estimate_gradient
 from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
-from qrnn_jax.gradients.estimator import Problem
+from qrnn_jax.gradients.estimator import Point, Problem, split_shots
 from qrnn_jax.hardware.engine import Device
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.protocol import AbstractDevice
@@ -132,7 +133,6 @@ def requests_of(
     shots: int,
     params: Any,
     xs: Array,
-    other: Array,
 ) -> list[Request]:
     """What value and gradient of a batch, side by side under `jax.vmap`, ask of a device.
 
@@ -145,20 +145,37 @@ def requests_of(
         shots: repetitions per circuit.
         params: pytree of real arrays.
         xs: (B, T, features).
-        other: (T, features), a sequence unlike those.
     """
     play = partial(_rehearse, cell, rule, _engine_for(device, shots), params)
     steps, count = xs.shape[1], len(xs)
     runs = rule.count(Problem(cell.circuit, steps, True, False))
-    if count <= 2 or count * runs * steps * len(cell.circuit.parameters) <= _AT_ONCE:
+    angles = count * runs * steps * len(cell.circuit.parameters)
+    if count <= 2 or angles <= _AT_ONCE or not _splits_alike(cell, rule, shots, params, xs):
         return play(xs)
-    one, two = play(xs[:1]), play(jnp.stack([xs[0], other]))
-    if [request._replace(rows=0) for request in one] != [item._replace(rows=0) for item in two]:
-        return play(xs)
+    one, two = play(xs[:1]), play(xs[:2])
+    assert [request._replace(rows=0) for request in one] == [r._replace(rows=0) for r in two]
     return [
         first._replace(rows=first.rows + (count - 1) * (second.rows - first.rows))
         for first, second in zip(one, two)
     ]
+
+
+def _splits_alike(
+    cell: AbstractCell, rule: AbstractEstimator, shots: int, params: Any, xs: Array
+) -> bool:
+    """Whether every sequence of a batch splits its shots as the first one does."""
+    weights, problem = cell.weights(params), Problem(cell.circuit, xs.shape[1], True, False)
+    key = jax.random.key(0) if rule.is_random else None
+
+    def split(x: Array) -> Array:
+        data = jax.vmap(partial(cell.data, params))(x)
+        shares = rule.shares(
+            problem, Point(weights, data, spread(cell.circuit, weights, data)), key
+        )
+        return jnp.zeros(1, int) if shares is None else split_shots(shares, shots)
+
+    found = np.asarray(jax.lax.map(split, xs))
+    return bool((found == found[0]).all())
 
 
 def _rehearse(

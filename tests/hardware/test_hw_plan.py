@@ -145,25 +145,24 @@ def test_every_rule_is_in_the_test_above() -> None:
     assert {type(rule) for rule in CANDIDATES} == kinds
 
 
-@pytest.mark.parametrize("rule", [qj.SharedShift(), qj.ParameterShift(allocation="weighted")])
-@pytest.mark.parametrize("name", ["takaki", "scaled"])
+@pytest.mark.parametrize(
+    ("name", "rule", "sizes"),
+    [
+        ("takaki", qj.SharedShift(), [1, 2]),
+        ("scaled", qj.ParameterShift(), [1, 2]),
+        ("scaled", qj.ParameterShift(allocation="weighted"), [3]),  # shots follow the data: all
+    ],
+)
 def test_large_batches_are_counted_from_small_ones(
-    name: str, rule: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, rule: Any, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell = CELLS[name]
-    params, xs = batch_of(cell)
-    if name == "scaled" and isinstance(rule, qj.SharedShift):
-        pytest.skip("the rule refuses data-scaled weights")
-    given = (cell, rule, LocalDevice(), SHOTS, params, xs, -xs[0])
-    whole = requests_of(*given)
-    sizes = []
-    inner = requests_of.__globals__["_rehearse"]
-    monkeypatch.setitem(
-        requests_of.__globals__, "_rehearse", lambda *a: sizes.append(len(a[-1])) or inner(*a)
-    )
-    monkeypatch.setitem(requests_of.__globals__, "_AT_ONCE", 0)
+    given = (CELLS[name], rule, LocalDevice(), SHOTS, *batch_of(CELLS[name]))
+    whole, seen, names = requests_of(*given), [], requests_of.__globals__
+    inner = names["_rehearse"]
+    monkeypatch.setitem(names, "_rehearse", lambda *a: seen.append(len(a[-1])) or inner(*a))
+    monkeypatch.setitem(names, "_AT_ONCE", 0)
     assert requests_of(*given) == whole
-    assert sizes == ([1, 2, 3] if name == "scaled" else [1, 2])  # shots that follow data: all
+    assert seen == sizes
 
 
 def test_nothing_is_submitted_and_budgets_are_told() -> None:

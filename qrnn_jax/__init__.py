@@ -98,6 +98,8 @@ from qrnn_jax.gradients import ParameterShift as ParameterShift
 from qrnn_jax.gradients import Riesz as Riesz
 from qrnn_jax.gradients import SharedShift as SharedShift
 from qrnn_jax.hardware import Device as Device
+from qrnn_jax.hardware.plan import plan as plan
+from qrnn_jax.hardware.plan_result import Plan as Plan
 from qrnn_jax.moments import GradientMoments as GradientMoments
 from qrnn_jax.moments import gradient_moments as gradient_moments
 from qrnn_jax.run import Result as Result

@@ -30,7 +30,7 @@ LAYERS |= {
     "losses": 12,
 }
 LAYERS |= {"explanation": 7, "step_size": 8, "explain": 12, "cells": 13}
-LAYERS |= {"hardware": 12}  # `qj.Device` is an engine, so it cannot be made of the public names
+LAYERS |= {"hardware": 13}  # `qj.Device` is an engine, so it cannot be made of the public names
 PUBLIC = {"cells", "losses", "hardware"}  # modules that are names of their own
 OUTER = {
     "tasks",

@@ -54,13 +54,13 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 
 
 def _code(error: Exception) -> int:
-    from qrnn_jax.hardware import BudgetError, DeviceError
+    from qrnn_jax import hardware
     from qrnn_jax.training import NumericalError
 
     kinds: list[tuple[type[Exception], int]] = [
         (NumericalError, NUMERICAL),
-        (DeviceError, DEVICE),
-        (BudgetError, DEVICE),
+        (hardware.DeviceError, DEVICE),
+        (hardware.BudgetError, DEVICE),
         (OSError, IO),
         (ValueError, BAD_INPUT),
         (MemoryError, BAD_INPUT),

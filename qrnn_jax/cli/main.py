@@ -14,8 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line, without the program's name; None takes those of the process.
 
     Returns:
-        The exit code: 0 ok, 2 bad input, 3 numerical failure, 4 I/O, 75 interrupted but resumable,
-        130 interrupted by the user, 1 anything unexpected.
+        The exit code: 0 ok, 2 bad input, 3 numerical failure, 4 I/O, 5 device, 75 interrupted but
+        resumable, 130 interrupted by the user, 1 anything unexpected.
 
     Example:
         >>> from qrnn_jax.cli import main

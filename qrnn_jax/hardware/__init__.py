@@ -19,6 +19,8 @@ from qrnn_jax.hardware.qasm import to_openqasm3 as to_openqasm3
 from qrnn_jax.hardware.qiskit_device import QiskitDevice as QiskitDevice
 from qrnn_jax.hardware.qiskit_device import to_qiskit as to_qiskit
 from qrnn_jax.hardware.queue import Queue as Queue
+from qrnn_jax.hardware.speed import CircuitSize as CircuitSize
+from qrnn_jax.hardware.speed import Speed as Speed
 from qrnn_jax.hardware.template import Angle as Angle
 from qrnn_jax.hardware.template import Instruction as Instruction
 from qrnn_jax.hardware.template import Template as Template

@@ -1,8 +1,9 @@
 """Devices by name, as the command line and configuration files write them."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from qrnn_jax.hardware.aer_speed import ideal_speed, noisy_speed
 from qrnn_jax.hardware.local import LocalDevice
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
@@ -85,9 +86,13 @@ def _aer(noise: str | None) -> AbstractDevice:
     except ImportError as error:
         raise ImportError(_NEEDED.format("qiskit-aer")) from error
     if noise is None:
-        return QiskitDevice(lambda seed: SamplerV2(seed=seed))
+        return QiskitDevice(lambda seed: SamplerV2(seed=seed), speed=ideal_speed)
     backend = snapshot(noise)
     options = {"backend_options": {"noise_model": NoiseModel.from_backend(backend)}}
+    speed = partial(noisy_speed, backend.num_qubits)
     return QiskitDevice(
-        lambda seed: SamplerV2(seed=seed, options=options), backend=backend, scheduled=True
+        lambda seed: SamplerV2(seed=seed, options=options),
+        backend=backend,
+        scheduled=True,
+        speed=speed,
     )

@@ -6,6 +6,7 @@ from typing import final
 
 import numpy as np
 
+from qrnn_jax.hardware.speed import CircuitSize, Speed, size_of
 from qrnn_jax.hardware.template import FIXED, ROTATIONS, Template
 
 GATES = frozenset({*FIXED, *ROTATIONS, "unitary"})
@@ -83,6 +84,23 @@ class AbstractDevice(abc.ABC):
         Arguments:
             template: within the capabilities.
         """
+
+    def size(self, template: Template) -> CircuitSize:
+        """What it plays for a template, after its own lowering.
+
+        Arguments:
+            template: within the capabilities.
+        """
+        return size_of(template)
+
+    def speed(self, template: Template) -> Speed | None:
+        """How fast it plays a template, where that is known; `plan` asks.
+
+        Arguments:
+            template: within the capabilities.
+        """
+        del template
+        return None
 
     @abc.abstractmethod
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:

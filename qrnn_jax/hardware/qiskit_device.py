@@ -24,6 +24,7 @@ from qrnn_jax.hardware.calibration import Calibration, calibration
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
+from qrnn_jax.hardware.speed import CircuitSize, Speed
 from qrnn_jax.hardware.template import CONDITION, Instruction, Template, reversed_bits
 from qrnn_jax.hardware.transpiled import Played, played
 
@@ -44,6 +45,7 @@ class QiskitDevice(AbstractDevice):
         scheduled: whether waiting times are written into the circuit as delays: Aer lets qubits
             decay there, and nowhere else while they wait. Hardware waits by itself.
         layout: the backend's qubit for each wire, at the start; None leaves it to the transpiler.
+        speed: how fast it plays a circuit of some size, for `plan`; None where nobody knows.
 
     Raises:
         TypeError: neither a sampler nor a function.
@@ -68,6 +70,7 @@ class QiskitDevice(AbstractDevice):
         optimization_level: int = 1,
         scheduled: bool = False,
         layout: tuple[int, ...] | None = None,
+        speed: Callable[[CircuitSize], Speed] | None = None,
     ) -> None:
         self._make: Callable[[int], Any]
         if callable(getattr(sampler, "run", None)):
@@ -84,6 +87,7 @@ class QiskitDevice(AbstractDevice):
         self._level = optimization_level
         self._scheduling = "alap" if scheduled else None
         self._layout = layout
+        self._speed = speed
         self._circuits: dict[bytes, Any] = {}
 
     @property
@@ -101,6 +105,13 @@ class QiskitDevice(AbstractDevice):
 
     def prepare(self, template: Template) -> None:
         self.circuit(template)
+
+    def size(self, template: Template) -> CircuitSize:
+        circuit = self.circuit(template)
+        return CircuitSize(circuit.size(), circuit.num_nonlocal_gates(), circuit.depth())
+
+    def speed(self, template: Template) -> Speed | None:
+        return None if self._speed is None else self._speed(self.size(template))
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
         bits = np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)
@@ -157,6 +168,7 @@ class QiskitDevice(AbstractDevice):
             optimization_level=self._level,
             scheduled=self._scheduling is not None,
             layout=qubits,
+            speed=self._speed,
         )
 
     @cached_property

@@ -1,0 +1,153 @@
+"""`python -m benchmarks.plan`: the planned time of a gradient beside the time that it takes.
+
+Each case is one value and gradient of one sequence by `ParameterShift`, on Aer, ideal and with the
+noise of a snapshot, and on the local device. The time that counts is what the device's `run` takes,
+summed over all jobs. The speed that the device states, and a pilot run, are judged alike.
+"""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import qrnn_jax as qj
+from benchmarks.machine import machine, versions
+
+PATH = Path(__file__).resolve().parents[1] / "docs" / "results" / "hardware" / "plan.json"
+PACKAGES = ("qrnn_jax", "jax", "jaxlib", "numpy", "qiskit", "qiskit-aer", "qiskit-ibm-runtime")
+CELLS = {
+    "Takaki(inputs=1, memory=1, depth=1)": qj.cells.Takaki(inputs=1, memory=1, depth=1),
+    "Viqueira(exchange=1, memory=2, layers=1, uploads=1)": qj.cells.Viqueira(
+        exchange=1, memory=2, layers=1, uploads=1
+    ),
+}
+DEVICES = (("local", None, 1000), ("aer", None, 200), ("aer", "fake_manila", 50))  # with shots
+STEPS = (3, 8)
+FACTOR = 3.0  # allowed between a planned time and a measured one
+_TRIES = 3
+
+
+class Case(NamedTuple):
+    """What is planned and played."""
+
+    device: str
+    noise: str | None
+    cell: str
+    steps: int
+    shots: int
+
+
+@final
+class Timed(qj.hardware.AbstractDevice):
+    """A device that adds up how long it plays."""
+
+    def __init__(self, device: qj.hardware.AbstractDevice) -> None:
+        self.device = device
+        self.seconds = 0.0
+
+    @property
+    def capabilities(self) -> qj.hardware.Capabilities:
+        return self.device.capabilities
+
+    def prepare(self, template: qj.hardware.Template) -> None:
+        self.device.prepare(template)
+
+    def run(
+        self, template: qj.hardware.Template, rows: np.ndarray, shots: int, seed: int
+    ) -> np.ndarray:
+        begin = time.perf_counter()
+        found = self.device.run(template, rows, shots, seed)
+        self.seconds += time.perf_counter() - begin
+        return found
+
+
+def cases() -> list[Case]:
+    """All of them."""
+    return [
+        Case(device, noise, cell, steps, shots)
+        for device, noise, shots in DEVICES
+        for cell in CELLS
+        for steps in STEPS
+    ]
+
+
+def measure(case: Case, tries: int = _TRIES) -> dict[str, Any]:
+    """Planned twice, by statement and by pilot, and played; of several tries the fastest counts."""
+    cell, rule = CELLS[case.cell], qj.ParameterShift()
+    inner = qj.hardware.named(case.device, case.noise)
+    options: dict[str, Any] = {"shots": case.shots, "rule": rule, "device": inner}
+    stated, piloted = (qj.plan(cell, case.steps, pilot=p, **options) for p in (False, True))
+    params = cell.init(jax.random.key(1))
+    xs = jnp.asarray(np.random.default_rng(2).uniform(-0.9, 0.9, (case.steps, cell.features)))
+    found = []
+    for number in range(tries):
+        device = Timed(inner)
+        queue = qj.hardware.Queue(device)
+        engine, key = qj.Device(queue, shots=case.shots), jax.random.key(number)
+        loss = lambda p: jnp.sum(  # noqa: E731
+            qj.run(cell, p, xs, engine=engine, gradient=rule, key=key) ** 2  # noqa: B023
+        )
+        jax.block_until_ready(jax.value_and_grad(loss)(params))
+        found.append(device.seconds)
+    planned = stated.rules[0]
+    assert (queue.jobs, queue.spent) == (planned.jobs, planned.executions)
+    return case._asdict() | {
+        "instructions": stated.circuits[0].instructions,
+        "two_qubit": stated.circuits[0].two_qubit,
+        "rows": planned.rows,
+        "jobs": planned.jobs,
+        "executions": planned.executions,
+        "stated_s": planned.seconds,
+        "pilot_s": piloted.rules[0].seconds,
+        "pilot_shots": piloted.pilot_shots,
+        "measured_s": min(found),
+        "tries_s": found,
+    }
+
+
+def factor(planned: float, measured: float) -> float:
+    """How far apart, 1 or more."""
+    return max(planned / measured, measured / planned)
+
+
+def main() -> int:
+    """Measure, print, write; 1 where a planned time is further off than it may be."""
+    parser = argparse.ArgumentParser(description="planned time of a gradient beside measured time")
+    parser.add_argument("--out", type=Path, default=PATH)
+    path = parser.parse_args().out
+    records = []
+    for case in cases():
+        record = measure(case)
+        for kind in ("stated", "pilot"):
+            record[f"{kind}_factor"] = factor(record[f"{kind}_s"], record["measured_s"])
+        records.append(record)
+        print(
+            f"{case.device} {case.noise or 'ideal'} {case.cell} T={case.steps}: measured "
+            f"{record['measured_s']:.3g} s, stated {record['stated_s']:.3g} s, pilot "
+            f"{record['pilot_s']:.3g} s",
+            flush=True,
+        )
+    content = {
+        "command": "python -m benchmarks.plan",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(PACKAGES),
+        "allowed_factor": FACTOR,
+        "cases": records,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    worst = max(r[f"{k}_factor"] for r in records for k in ("stated", "pilot"))
+    print(f"largest factor {worst:.2f}, allowed {FACTOR:g}")
+    return int(worst > FACTOR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""`qrnn-jax plan`: what a gradient costs on a device, before anything is submitted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .exit_codes import exit_codes
+from .result_folder import result_folder
+from .signals import Signals
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PRESET|FILE",
+        help="As in `train`: what says which cell and which series.",
+        show_default=False,
+    ),
+]
+Cell = Annotated[
+    str | None,
+    typer.Option(help="Another cell, with its defaults.", metavar="NAME", show_default=False),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Replace one setting, as in `train`: cell.memory=2. May be repeated.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+Device = Annotated[str, typer.Option(help="Who would play: local or aer.", metavar="NAME")]
+Noise = Annotated[
+    str | None,
+    typer.Option(
+        help="For aer, the snapshot of a real device: fake_manila.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Steps of a sequence; by default those of the series' windows.",
+        metavar="T",
+        show_default=False,
+    ),
+]
+Batch = Annotated[int, typer.Option(help="Sequences side by side.", metavar="B")]
+Shots = Annotated[int, typer.Option(help="Repetitions per circuit.", metavar="S")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        help="A rule, as in SPSA or 'SPSA(step=0.2, directions=8)'; by default all that can serve. "
+        "May be repeated.",
+        metavar="RULE",
+        show_default=False,
+    ),
+]
+Error = Annotated[
+    float | None,
+    typer.Option(help="Find the cheapest rule with this error.", metavar="E", show_default=False),
+]
+Pilot = Annotated[bool, typer.Option("--pilot", help="Time the device with a few rows: it plays.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder; by default runs/plan-TIME.", metavar="DIR", show_default=False),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def plan(
+    source: Source = None,
+    cell: Cell = None,
+    overrides: Overrides = None,
+    device: Device = "local",
+    noise: Noise = None,
+    steps: Steps = None,
+    batch: Batch = 1,
+    shots: Shots = 1000,
+    rules: Rules = None,
+    error: Error = None,
+    pilot: Pilot = False,
+    out: Out = None,
+    debug: Debug = False,
+) -> None:
+    """Say what a gradient costs on a device: circuits, jobs, shots, time and error.
+
+    Nothing is submitted, but for the few rows of a pilot. Exit code 5 where the device cannot play
+    the circuit.
+    """
+    with exit_codes(debug=debug), Signals() as signals:
+        import qrnn_jax as qj
+        from qrnn_jax.training.planned import rule_of, subject_of
+
+        from .progress import reporting
+
+        folder = result_folder("plan", out, resume=False)
+        changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]
+        subject = subject_of(source, changes, steps, batch)
+        chosen = [rule_of(text) for text in rules or []]
+        with reporting(1, lambda: signals.received is not None) as reporter:
+            reporter.stage(f"planning {subject.name}")
+            found = qj.plan(
+                subject.cell,
+                subject.steps,
+                shots=shots,
+                device=_device(device, noise),
+                batch=batch,
+                rule=chosen or None,
+                params=subject.params,
+                xs=subject.xs,
+                error=error,
+                pilot=pilot,
+                progress=reporter.stage,
+            )
+        _write(folder, subject.settings, found)
+        print(found)
+        print(f"Folder: {folder}")
+
+
+def _device(name: str, noise: str | None) -> Any:
+    """A device by name; a missing package is a missing device."""
+    import qrnn_jax as qj
+
+    try:
+        return qj.hardware.named(name, noise)
+    except ImportError as error:
+        raise qj.hardware.DeviceError(str(error)) from error
+
+
+def _write(folder: Path, settings: dict[str, Any], found: Any) -> None:
+    """plan.json: the plan, the settings, and what it was made with."""
+    from qrnn_jax.training.files import write_atomically
+    from qrnn_jax.training.machine import machine, versions
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"plan": found.as_dict(), "settings": settings}
+    content |= {"machine": machine(), "versions": versions()}
+    text = json.dumps(content, indent=2, allow_nan=False)
+    write_atomically(folder / "plan.json", text.encode())

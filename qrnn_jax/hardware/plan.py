@@ -1,0 +1,279 @@
+"""`plan`: what a gradient costs on a device, before anything is submitted."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from qrnn_jax.cell import AbstractCell
+from qrnn_jax.checks import check_cell, check_inputs, check_params
+from qrnn_jax.explanation import Refused, named
+from qrnn_jax.gradients import (
+    SPSA,
+    AbstractEstimator,
+    AbstractGradient,
+    FiniteDifference,
+    ParameterShift,
+    Riesz,
+    SharedShift,
+)
+from qrnn_jax.gradients.estimator import Problem
+from qrnn_jax.gradients.settings import check_count, check_positive
+from qrnn_jax.hardware.build import templates
+from qrnn_jax.hardware.engine import Device
+from qrnn_jax.hardware.errors import DeviceError
+from qrnn_jax.hardware.local import LocalDevice
+from qrnn_jax.hardware.plan_advice import at_equal_cost, for_error, with_equal
+from qrnn_jax.hardware.plan_count import jobs_of, requests_of
+from qrnn_jax.hardware.plan_error import Error, bound_of_error, exact_error, is_affordable
+from qrnn_jax.hardware.plan_result import Plan, PlannedCircuit, PlannedRule
+from qrnn_jax.hardware.plan_time import pilot as play_pilot
+from qrnn_jax.hardware.plan_time import seconds_of
+from qrnn_jax.hardware.protocol import AbstractDevice
+from qrnn_jax.hardware.queue import Queue
+from qrnn_jax.hardware.speed import Speed
+from qrnn_jax.hardware.template import Template
+from qrnn_jax.setup import check_shots
+
+CANDIDATES: tuple[AbstractEstimator, ...] = (
+    ParameterShift(),
+    ParameterShift(allocation="weighted"),
+    SharedShift(),
+    Riesz(),
+    FiniteDifference(step=0.3),
+    SPSA(step=0.2, directions=8),
+)
+"""The rules that are compared where none is named."""
+
+Rules = AbstractGradient | Sequence[AbstractGradient] | None
+
+
+class _Task(NamedTuple):
+    """What is planned, but for the rule."""
+
+    cell: AbstractCell
+    queue: Queue
+    templates: tuple[Template, ...]
+    speeds: dict[Template, Speed | None]
+    params: Any
+    xs: Array  # (B, T, features)
+    exact: bool
+    progress: Callable[[str], None] | None
+
+    def of(self, rule: AbstractEstimator, shots: int, error: Error | None = None) -> PlannedRule:
+        """Cost and error of one rule; the error where it is not known yet."""
+        if self.progress is not None:
+            self.progress(f"planning {named(rule)}")
+        device = self.queue.device
+        found = requests_of(self.cell, rule, device, shots, self.params, self.xs)
+        jobs = [job for request in found for job in jobs_of(request, device)]
+        if error is None:
+            find = exact_error if self.exact else bound_of_error
+            error = find(self.cell, rule, shots, self.params, self.xs[0])
+        return PlannedRule(
+            rule,
+            shots,
+            circuits=rule.evaluations(self.cell.circuit, self.xs.shape[1]),
+            rows=sum(request.rows for request in found),
+            requests=len(found),
+            jobs=len(jobs),
+            largest_job=max((job.last - job.first) * job.shots for job in jobs),
+            executions=sum(request.executions for request in found),
+            seconds=seconds_of(found, device, self.speeds),
+            stderr=error.stderr,
+            bias=error.bias,
+        )
+
+
+def plan(
+    cell: AbstractCell,
+    T: int,
+    *,
+    shots: int,
+    device: AbstractDevice | Queue | None = None,
+    batch: int = 1,
+    rule: Rules = None,
+    params: Any = None,
+    xs: ArrayLike | None = None,
+    error: float | None = None,
+    exact: bool | None = None,
+    pilot: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Plan:
+    """Plan a gradient on a device: circuits, jobs, shots, time and error, before paying.
+
+    Equation: executions = sum over jobs of rows x shots. What is planned is value and gradient of a
+    loss of a batch, `jax.vmap(jax.value_and_grad(loss of run))` with the engine `Device`. It is
+    counted by running it with nobody playing, so rows, jobs and shots are those of the real run.
+
+    The error is that of dy_T/dw, the reads of the last step of one sequence in every weight, r.m.s.
+    over all: from the exact variances of the ideal circuit where `params` and `xs` are given, else
+    its largest value for circuits of this form. Noise of a device is not in it.
+
+    Arguments:
+        cell: the model.
+        T: steps of a sequence.
+        shots: repetitions per circuit.
+        device: what would play, or a `Queue` around it; None for a `LocalDevice`.
+        batch: sequences that `jax.vmap` runs side by side.
+        rule: one or several; None compares all that a device can follow.
+        params: pytree of real arrays; None makes some up. Where rules split shots by the slopes of
+            the angles, numbers of shots depend on it.
+        xs: (T, features) or (batch, T, features); None makes some up.
+        error: find the cheapest rule with this error; None compares at equal executions.
+        exact: whether the error is exact; None where parameters are given and it takes about a
+            minute at most.
+        pilot: time the device with a few rows, which costs shots; False takes the speed that it
+            states of itself.
+        progress: told what is being planned, for commands that take long.
+
+    Returns:
+        `Plan`: `print` it, or take its fields.
+
+    Raises:
+        ValueError: an argument out of range; a rule that cannot serve the circuit; as `templates`.
+        DeviceError: the device does not offer what the circuit needs. Nothing is submitted.
+        BudgetError: the pilot does not fit into the budget of the queue.
+
+    Example:
+        >>> import qrnn_jax as qj
+        >>> cell = qj.cells.Takaki(inputs=1, memory=1, depth=1)
+        >>> found = qj.plan(cell, 2, batch=3, shots=100, rule=qj.ParameterShift())
+        >>> found.rules[0].rows, found.rules[0].executions  # 1 + 2 x 6 weights x 2 steps, 3 times
+        (75, 7500)
+
+    Source: Sweke et al., Quantum 4, 314 (2020), for shots as the cost of a gradient.
+    """
+    check_cell(cell)
+    check_count("batch", batch)
+    check_shots(shots)
+    check_positive("error", error)
+    queue = Device(LocalDevice() if device is None else device).queue
+    check_count("T", T)
+    _check_device(queue.device, (Template(cell.circuit.wires, T, 0, (), (), ()),), prepares=False)
+    made = templates(cell, T)
+    _check_device(queue.device, made)
+    rules, refused = _rules(cell, T, rule)
+    given = params is not None and xs is not None
+    params, xs = _inputs(cell, T, batch, params, xs)
+    if exact is None:
+        exact = given and is_affordable(cell, rules, T)
+    spent = queue.spent
+    speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
+    task = _Task(cell, queue, made, speeds, params, xs, exact, progress)
+    planned = with_equal([task.of(one, shots) for one in rules])
+    advice = for_error(planned, error, task.of) if error else at_equal_cost(planned)
+    return Plan(
+        model=f"{type(cell).__name__} of {cell.circuit.wires} wires",
+        T=T,
+        batch=batch,
+        device=_name(queue.device),
+        shots=shots,
+        circuits=tuple(_circuit(queue.device, template) for template in made),
+        rules=planned,
+        errors=_errors(exact, given),
+        clock=_clock(pilot, speeds),
+        pilot_shots=queue.spent - spent,
+        target=error,
+        advice=advice.text,
+        recommended=advice.rule,
+        left=queue.left,
+        refused=refused,
+    )
+
+
+def _check_device(
+    device: AbstractDevice, made: tuple[Template, ...], *, prepares: bool = True
+) -> None:
+    """Refuse what the device cannot play, and let it make ready for what it can."""
+    for template in made:
+        refusal = device.capabilities.refusal(template)
+        if refusal:
+            raise DeviceError(refusal)
+        if prepares:
+            device.prepare(template)
+
+
+def _rules(
+    cell: AbstractCell, steps: int, rule: Rules
+) -> tuple[list[AbstractEstimator], tuple[Refused, ...]]:
+    """The rules to plan, and those that cannot serve the circuit; a named one must."""
+    if rule is not None:
+        asked = [rule] if isinstance(rule, AbstractGradient) else list(rule)
+        for one in asked:
+            refusal = _refusal(cell, steps, one)
+            if refusal:
+                raise ValueError(refusal)
+        if not asked:
+            raise ValueError("Argument `rule` must name a rule, but is empty; try None for all.")
+        return cast(list[AbstractEstimator], asked), ()  # else refused
+    reasons = [(one, _refusal(cell, steps, one)) for one in CANDIDATES]
+    fine = [one for one, reason in reasons if reason is None]
+    if not fine:
+        raise ValueError(reasons[0][1])
+    return fine, tuple(Refused("rule", named(one), reason) for one, reason in reasons if reason)
+
+
+def _refusal(cell: AbstractCell, steps: int, rule: object) -> str | None:
+    """Why a device cannot follow a rule here, in a sentence; None if it can."""
+    if not isinstance(rule, AbstractEstimator) or rule.needs_exact:
+        return (
+            f"Argument `rule` must be a rule that a device can follow, but is {rule!r}; "
+            "try `qj.ParameterShift()`."
+        )
+    problem = Problem(cell.circuit, steps, True, False)
+    refusal = rule.sampled_refusal() or rule.problem_refusal(problem)
+    if refusal or rule.count(problem):
+        return refusal
+    return "Argument `cell` must have weights that set angles, but has none."
+
+
+def _inputs(
+    cell: AbstractCell, steps: int, batch: int, params: Any, xs: ArrayLike | None
+) -> tuple[Any, Array]:
+    """params and xs (B, T, features); what is not given is made up."""
+    if params is None:
+        params = cell.init(jax.random.key(0))
+    check_params(cell, params)
+    low, high = np.clip(cell.domain(), -1, 1)
+    made = np.random.default_rng(0).uniform(low, high, (batch, steps, cell.features))
+    given = np.asarray(made if xs is None else xs)
+    if given.ndim == 2:
+        given = np.broadcast_to(given, (batch, *given.shape))
+    wanted = (batch, steps, cell.features)
+    if given.shape != wanted:
+        raise ValueError(
+            f"Argument `xs` must have shape {wanted} or {wanted[1:]}, but has shape "
+            f"{np.shape(cast(Any, xs))}."
+        )
+    return params, jnp.stack([check_inputs(cell, x) for x in given])
+
+
+def _circuit(device: AbstractDevice, template: Template) -> PlannedCircuit:
+    words = " ".join(f"{letter}{wire}" for wire, letter in template.measured)
+    return PlannedCircuit(words or "nothing", *device.size(template))
+
+
+def _name(device: AbstractDevice) -> str:
+    text = repr(device)
+    return type(device).__name__ if text.startswith("<") else text
+
+
+def _errors(exact: bool, given: bool) -> str:
+    what = "of dy_T/dw, one sequence, r.m.s. over weights and reads"
+    if exact:
+        return f"{what}: exact variances of the ideal circuit" + (
+            "" if given else ", made-up inputs"
+        )
+    return f"{what}: the largest that circuits of this form can have"
+
+
+def _clock(pilot: bool, speeds: dict[Template, Speed | None]) -> str:
+    if pilot:
+        return "a pilot run, extrapolated"
+    known = all(speed is not None for speed in speeds.values())
+    return "the device's own statement" if known else "unknown; try `pilot=True`"

@@ -1,5 +1,6 @@
 """Recurrent circuits on devices: templates, the device protocol, jobs and adapters."""
 
+from qrnn_jax.hardware.braket_device import BraketDevice as BraketDevice
 from qrnn_jax.hardware.build import templates as templates
 from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError

@@ -89,7 +89,7 @@ def _simulators() -> tuple[Any, Any]:
     except ImportError as error:
         raise ImportError(_NEEDED) from error
 
-    class Simulation(StateVectorSimulation):  # type: ignore[misc]
+    class Simulation(StateVectorSimulation):
         """Draws from the random numbers of the job."""
 
         rng: np.random.Generator
@@ -98,7 +98,7 @@ def _simulators() -> tuple[Any, Any]:
             limits = np.cumsum(self.probabilities)
             return np.searchsorted(limits[:-1], self.rng.random(self.shots) * limits[-1], "right")
 
-    class Simulator(StateVectorSimulator):  # type: ignore[misc]
+    class Simulator(StateVectorSimulator):
         """Makes such simulations."""
 
         def __init__(self, rng: np.random.Generator) -> None:

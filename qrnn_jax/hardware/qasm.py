@@ -21,6 +21,7 @@ import numpy as np
 from qrnn_jax.cell import AbstractCell
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.lower import expanded
+from qrnn_jax.hardware.synthesis import plain
 from qrnn_jax.hardware.template import Instruction, Template
 
 DIALECTS = ("standard", "braket")
@@ -42,7 +43,8 @@ def to_openqasm3(
     the j-th measured wire; wire k is `q[k]`.
 
     Only gates of `stdgates.inc`, `measure` and `reset`: no loops, no conditions, no definitions, so
-    that services which support no more of the language can run it. `check_openqasm3` reads it.
+    that services which support no more of the language can run it. Constant matrices are taken
+    apart; on n wires that can need 4**n gates. `check_openqasm3` reads the program back.
 
     Arguments:
         cell: the model, as for `templates`.
@@ -146,7 +148,8 @@ class Writer:
 
     def lines(self, step: int, whole: Instruction) -> Iterator[str]:
         """The statements of one instruction."""
-        for instruction in expanded(whole):
+        parts = [whole] if self.braket else plain(whole)
+        for instruction in (made for part in parts for made in expanded(part)):
             name, wires = instruction.name, instruction.wires
             if self.braket and name == "reset" and wires[0] not in self.known:
                 yield f"{self._bit(step, None)} = measure q[{wires[0]}];"
@@ -201,12 +204,6 @@ def _entries(instruction: Instruction) -> str:
 
 def _euler(instruction: Instruction) -> tuple[float, float, float]:
     """The angles of U for a constant matrix on one wire, up to a phase."""
-    if len(instruction.wires) > 1:
-        raise ValueError(
-            "A program must be made of plain gates, but this cell has a constant matrix on "
-            f"{len(instruction.wires)} wires, which only a compiler takes apart; try "
-            '`to_qiskit(template)`, or `dialect="braket"`.'
-        )
     (a, b), (c, d) = np.array(instruction.matrices[0])
     theta = 2 * math.atan2(abs(c), abs(a))
     if abs(a) < _ZERO:  # only phi - lam matters

@@ -100,3 +100,7 @@ NAMED: dict[str, Known] = {
     "cu": Known(2, 4, _cu),
     "rzx": Known(2, 1, _rzx),
 }
+# what a program in text may call: `stdgates.inc`, U, and the words of Braket for the same
+_WORDS = "p x y z h s sdg t tdg sx rx ry rz cx cy cz cp crx cry crz ch swap ccx cswap cu CX phase"
+_WORDS += " cphase id u1 u2 u3 U cnot si ti"
+STANDARD = frozenset(_WORDS.split())

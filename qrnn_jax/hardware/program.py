@@ -14,7 +14,7 @@ from typing import NamedTuple, final
 
 from qrnn_jax.hardware.errors import ProgramError
 from qrnn_jax.hardware.expression import CONSTANTS, Polynomial, parse
-from qrnn_jax.hardware.gates import NAMED
+from qrnn_jax.hardware.gates import NAMED, STANDARD
 
 MAX_BYTES = 2**19
 MAX_QUBITS = 1000
@@ -205,7 +205,7 @@ def _check_new(program: Program, name: str) -> None:
         name in registers["qubit"]
         or name in registers["bit"]
         or name in program.inputs
-        or name in NAMED
+        or name in STANDARD
         or name in CONSTANTS
     ):
         raise ProgramError(f"must declare a new name, but {name!r} is taken")
@@ -263,7 +263,7 @@ def _angle(program: Program, text: str) -> Polynomial:
 
 def _gate(program: Program, text: str, line: int) -> Iterator[Statement]:
     found = _GATE.fullmatch(text)
-    if found is None or found[1] not in NAMED:
+    if found is None or found[1] not in STANDARD:
         raise ProgramError(f"must be a known gate, but is {text[:40]!r}")
     known = NAMED[found[1]]
     parts = found[2].split(",") if found[2] is not None else ()

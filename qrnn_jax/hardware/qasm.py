@@ -5,7 +5,7 @@ Two dialects say the same. `standard` is what Qiskit, IBM and the language's own
 
     it opens included files on the disk, gates are built in      no include
     cnot, si                                                     instead of cx, sdg
-    results come from a single register                          y[t * outputs + j], scratch last
+    results come from a single register                          bits[t * outputs + j], scratch last
     reset adds the amplitudes of |0> and |1>                      measured before it is reset
     matrices have a pragma                                       used on two wires or more
 """
@@ -142,7 +142,7 @@ class Writer:
         steps, outputs = self.template.steps, self.template.outputs
         if self.braket:
             size = steps * outputs + self.scratch
-            return [f"bit[{size}] y;"] * (size > 0)
+            return [f"bit[{size}] bits;"] * (size > 0)
         made = [f"bit[{outputs}] y_{step};" for step in range(steps)] if outputs else []
         return made + ["bit[1] scratch;"] * self.scratch
 
@@ -182,7 +182,7 @@ class Writer:
         outputs = self.template.outputs
         if not self.braket:
             return "scratch[0]" if place is None else f"y_{step}[{place}]"
-        return f"y[{self.template.steps * outputs if place is None else step * outputs + place}]"
+        return f"bits[{self.template.steps * outputs if place is None else step * outputs + place}]"
 
     def _angle(self, step: int, instruction: Instruction) -> str:
         assert instruction.angle is not None

@@ -57,25 +57,26 @@ def _either(first: np.ndarray, second: np.ndarray, wires: Wires) -> Made:
     yield from _shannon(vectors, wires[1:])
 
 
-def _turns(letter: str, angles: np.ndarray, wires: Wires) -> Made:
+def _turns(letter: str, angles: np.ndarray, wires: Wires) -> list[Instruction]:
     """A turn of the first wire about Y or Z by angles[bits of the others]."""
     if np.abs(angles).max() < _ZERO:
-        return
+        return []
     if len(wires) == 1:
         cosine, sine = np.cos(angles[0] / 2), np.sin(angles[0] / 2)
         turn = [[cosine, -sine], [sine, cosine]]
         if letter == "Z":
             turn = [[cosine - 1j * sine, 0], [0, cosine + 1j * sine]]
-        yield _constant(np.array(turn), wires[0])
-        return
+        return [_constant(np.array(turn), wires[0])]
     target, control, *rest = wires
     zero, one = np.split(angles, 2)
-    yield from _turns(letter, (zero + one) / 2, (target, *rest))
+    first = _turns(letter, (zero + one) / 2, (target, *rest))
     if np.abs(zero - one).max() < _ZERO:
-        return
-    yield Instruction("cx", (control, target))
-    yield from _turns(letter, (zero - one) / 2, (target, *rest))
-    yield Instruction("cx", (control, target))
+        return first
+    second = _turns(letter, (zero - one) / 2, (target, *rest))[::-1]  # the same turn
+    if rest and first and second and first[-1] == second[0]:  # two CNOTs that meet
+        first, second = first[:-1], second[1:]
+    parity = Instruction("cx", (control, target))
+    return [*first, parity, *second, parity]
 
 
 def _constant(matrix: np.ndarray, wire: int) -> Instruction:

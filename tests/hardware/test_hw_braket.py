@@ -55,7 +55,7 @@ def test_a_wire_is_measured_before_it_is_reset() -> None:
     text = template_text(template, dialect="braket")
     for angle in (np.pi / 2, -np.pi / 2):  # X of wire 1 is even: its partner was traced out
         assert abs(play(text, angle)[:, 0].mean() - 0.5) < 5 * 0.5 / np.sqrt(300)
-    (measured,) = [line for line in text.splitlines() if line == "y[1] = measure q[0];"]
+    (measured,) = [line for line in text.splitlines() if line == "bits[1] = measure q[0];"]
     assert play(text.replace(measured, ""), np.pi / 2)[:, 0].mean() == 0  # the trap is there
     twice = qj.Circuit(1, (qj.RX(0, qj.Weight(0)), qj.Reset(0)))  # just measured: not again
     (template,) = qj.hardware.templates(qj.CircuitCell(twice, (qj.Z(0),)), steps=3)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import Circuit, Data, Reset, Slot, Unitary, Weight
+from qrnn_jax.circuit import Circuit, Controlled, Data, Reset, Slot, Unitary, Weight
 from qrnn_jax.hardware.gates import NAMED
 from qrnn_jax.hardware.one_step import Item, Measured, one_step
 
@@ -98,14 +98,15 @@ def from_pennylane(
 def _slots(angles: Callable[[Array], Array], weights: int, count: int) -> list[Slot]:
     """Every angle as a slot: constant, slopes and mixed curvature at 0, checked elsewhere."""
     zero = jnp.zeros(count)
-    constant = np.asarray(angles(zero))
+    traced = jax.vmap(angles)  # so that what depends on numbers is always seen as traced
+    constant = np.asarray(traced(zero[None])[0])
     slopes = np.asarray(jax.jacfwd(angles)(zero)).reshape(len(constant), count)
     curved = np.asarray(jax.jacfwd(jax.jacfwd(angles))(zero)).reshape(len(constant), count, count)
     mixed = curved[:, :weights, weights:]
     for point in np.random.default_rng(0).uniform(-2, 2, (3, count)):
         bend = np.einsum("aij,i,j->a", mixed, point[:weights], point[weights:])
         expected = constant + slopes @ point + bend
-        found = np.asarray(angles(jnp.asarray(point)))
+        found = np.asarray(traced(jnp.asarray(point)[None])[0])
         if not np.allclose(found, expected, rtol=1e-9, atol=1e-9):
             raise ValueError(
                 "Argument `function` must have angles that are affine in weights and data, or "
@@ -113,10 +114,19 @@ def _slots(angles: Callable[[Array], Array], weights: int, count: int) -> list[S
                 "classical map."
             )
     symbols = [Weight(i) for i in range(weights)] + [Data(j) for j in range(count - weights)]
-    return [
+    slots = [
         _sum(float(c), zip(slope, symbols), bend, symbols, weights)
         for c, slope, bend in zip(constant, slopes, mixed)
     ]
+    met = [Weight(i) for slot in slots for i in slot.weights]
+    met += [Data(j) for slot in slots for j in slot.data]
+    unused = [symbol for symbol in symbols if symbol not in met]
+    if unused:
+        raise ValueError(
+            f"Arguments `weights` and `data` must count what angles depend on, but none depends on "
+            f"{unused}."
+        )
+    return slots
 
 
 def _sum(constant: float, linear: Any, bend: Any, symbols: list[Slot], weights: int) -> Slot:
@@ -141,6 +151,14 @@ def _flat(qml: Any, operations: Any, depth: int = 0) -> tuple[Skeleton, list[Any
         elif name in _NAMES:
             skeleton.append((_NAMES[name], on, None))
             angles += list(operation.parameters)
+        elif isinstance(operation, qml.ops.Controlled) and operation.base.name in _NAMES:
+            skeleton += _controlled(operation)
+            angles += list(operation.base.parameters)
+        elif type(operation).__name__ == "Conditional":  # it has the matrix of its gate
+            raise ValueError(
+                f"Argument `function` must be free of conditions, but has {name!r}; try `qj.If` in "
+                "a circuit."
+            )
         elif _is_constant(operation) and operation.has_matrix and len(on) <= _MATRIX_WIRES:
             matrix = np.asarray(operation.matrix(wire_order=operation.wires), complex)
             skeleton.append(("unitary", on, matrix))
@@ -164,6 +182,14 @@ def _measured(operation: Any) -> list[Any]:
         )
     on = tuple(operation.wires)
     return [("measure", on, None), *([("reset", on, None)] if operation.reset else [])]
+
+
+def _controlled(operation: Any) -> list[Any]:
+    """A gate of a known name under control; controls on 0 stand between two X."""
+    pairs = zip(operation.control_wires, operation.control_values)
+    turned = [("x", (wire,), None) for wire, value in pairs if not value]
+    on = (*operation.control_wires, *operation.base.wires)
+    return [*turned, (f"controlled {_NAMES[operation.base.name]}", on, None), *turned]
 
 
 def _is_constant(operation: Any) -> bool:
@@ -204,5 +230,7 @@ def _items(skeleton: Skeleton, slots: Iterator[Slot], place: dict[Any, int]) -> 
         elif kind == "unitary":
             yield Unitary(wires, matrix)
         else:
-            known = NAMED[kind]
-            yield from known.build(*wires, *(next(slots) for _ in range(known.angles)))
+            known = NAMED[kind.split(" ")[-1]]
+            controls, targets = wires[: -known.wires], wires[-known.wires :]
+            for gate in known.build(*targets, *(next(slots) for _ in range(known.angles))):
+                yield Controlled(gate, tuple(controls)) if controls else gate

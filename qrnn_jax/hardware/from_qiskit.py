@@ -102,7 +102,7 @@ def _items(circuit: Any, wires: list[int], symbols: dict[str, Slot], depth: int)
     for item in circuit.data:
         operation = item.operation
         on = [wires[circuit.find_bit(qubit).index] for qubit in item.qubits]
-        if operation.name == "barrier":
+        if operation.name in ("barrier", "delay"):
             continue
         if operation.name == "measure":
             yield Measured(on[0])
@@ -114,7 +114,7 @@ def _items(circuit: Any, wires: list[int], symbols: dict[str, Slot], depth: int)
 
 def _gate(operation: Any, wires: list[int], symbols: dict[str, Slot], depth: int) -> Iterator[Item]:
     known = NAMED.get(operation.name)
-    by_name = known is not None and type(operation).__module__.startswith(_LIBRARY)
+    by_name = any(str(kind.__module__).startswith(_LIBRARY) for kind in type(operation).__mro__)
     if known is not None and by_name and known.angles == len(operation.params):
         slots = [to_slot(_polynomial(angle, operation), symbols) for angle in operation.params]
         yield from known.build(*wires, *slots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .export import export
 from .reproduce import reproduce
 from .train import train
 from .validate import validate
@@ -12,6 +13,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 app.command()(train)
 app.command()(validate)
 app.command()(reproduce)
+app.command()(export)
 
 
 @app.callback()

@@ -7,7 +7,7 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.hardware import BraketDevice
 from qrnn_jax.hardware.qasm import template_text
-from tests.hardware import canary
+from tests.hardware import canary, export_check
 from tests.helpers import cell_inputs
 
 pytest.importorskip(
@@ -39,6 +39,23 @@ def test_outputs_of_the_papers_cells_are_those_of_the_density_matrix(name: str) 
     scores = (found.outputs - qj.run(cell, params, xs, engine=qj.DensityMatrix())) / found.stderr
     assert np.abs(scores).max() < 5
     assert (found.stderr < 0.04).all()
+
+
+@pytest.mark.parametrize("name", export_check.CELLS)
+def test_adjacent_steps_have_their_exact_joint_law(name: str) -> None:
+    found = export_check.through_braket(name, steps=3, shots=1000)
+    assert len(found) == 5
+    assert min(found) * len(found) > 1e-3
+
+
+def test_a_wrong_pair_is_noticed() -> None:
+    """Right marginals, but no correlation."""
+    exact = np.array([[[0.4, 0.1], [0.1, 0.4]]])
+    coins = np.random.default_rng(0).integers(0, 2, (1000, 2, 1))
+    assert min(export_check.p_values(coins, exact)) < 1e-9
+    pair = np.random.default_rng(0).choice(4, 1000, p=exact.ravel())
+    fine = np.stack([pair // 2, pair % 2], axis=1)[:, :, None]
+    assert min(export_check.p_values(fine, exact)) > 1e-2
 
 
 MINUS = qj.Circuit(2, (qj.RY(0, qj.Weight(0)), qj.CNOT(0, 1), qj.Reset(0), qj.Read(), qj.Reset(1)))

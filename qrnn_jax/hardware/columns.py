@@ -11,7 +11,7 @@ from qrnn_jax.circuit import Circuit, observed
 from qrnn_jax.circuit.spread import spread
 
 
-def angles(cell: AbstractCell, params: Any, xs: Array) -> np.ndarray:
+def angles(cell: AbstractCell, params: Any, xs: Array | np.ndarray) -> np.ndarray:
     """The numbers of every symbol: the occurrence tape of one sequence.
 
     Equation: tape[t, k] = slot_k(weights(params), data(params, x_t)), the value of symbol a_t_k.

@@ -19,7 +19,7 @@ from qrnn_jax.circuit import (
     RZZ,
     SWAP,
     U3,
-    AbstractOperation,
+    AbstractGate,
     Controlled,
     Evolution,
     H,
@@ -38,10 +38,10 @@ class Known(NamedTuple):
 
     wires: int
     angles: int
-    build: Callable[..., Sequence[AbstractOperation]]
+    build: Callable[..., Sequence[AbstractGate]]
 
 
-def _one(kind: Callable[..., Any]) -> Callable[..., Sequence[AbstractOperation]]:
+def _one(kind: Callable[..., Any]) -> Callable[..., Sequence[AbstractGate]]:
     return lambda *arguments: (kind(*arguments),)
 
 
@@ -54,25 +54,25 @@ def _phase(wire: int, angle: Slot | float) -> U3:
     return U3(wire, 0.0, 0.0, angle)
 
 
-def _controlled(kind: Callable[..., Any], wires: int) -> Callable[..., Sequence[AbstractOperation]]:
+def _controlled(kind: Callable[..., Any], wires: int) -> Callable[..., Sequence[AbstractGate]]:
     """All wires but the last `wires` control."""
     return lambda *all_wires: (Controlled(kind(*all_wires[-wires:]), all_wires[:-wires]),)
 
 
-def _cu(control: int, wire: int, *angles: Slot) -> Sequence[AbstractOperation]:
+def _cu(control: int, wire: int, *angles: Slot) -> Sequence[AbstractGate]:
     """Of Qiskit: its fourth angle is a phase of the controlled gate."""
     return _phase(control, angles[3]), Controlled(U3(wire, *angles[:3]), control)
 
 
-def _cphase(control: int, wire: int, angle: Slot) -> Sequence[AbstractOperation]:
+def _cphase(control: int, wire: int, angle: Slot) -> Sequence[AbstractGate]:
     return (Controlled(_phase(wire, angle), control),)
 
 
-def _u2(wire: int, phi: Slot, lam: Slot) -> Sequence[AbstractOperation]:
+def _u2(wire: int, phi: Slot, lam: Slot) -> Sequence[AbstractGate]:
     return (U3(wire, np.pi / 2, phi, lam),)
 
 
-def _rzx(first: int, second: int, angle: Slot) -> Sequence[AbstractOperation]:
+def _rzx(first: int, second: int, angle: Slot) -> Sequence[AbstractGate]:
     return (Evolution(0.5 * (Z(first) @ X(second)), angle),)
 
 

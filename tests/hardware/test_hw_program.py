@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import ProgramError, check_openqasm3, from_openqasm3, to_openqasm3
+from qrnn_jax.hardware.gates import NAMED, STANDARD
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 Q = f"{HEAD}qubit[3] q;\nbit[3] c;\n"
@@ -260,3 +261,26 @@ def test_arithmetic_binds_as_usual(pair: tuple[str, str]) -> None:
         wanted = eval(f"1 {add} u {multiply} 4 {add} -(2 - u) {multiply} .5e1", {"u": u})
         found = np.angle(circuit.matrix([u])[1, 1] / circuit.matrix([u])[0, 0])
         assert abs(np.exp(1j * found) - np.exp(1j * wanted)) < 1e-12
+
+
+@pytest.mark.parametrize("name", sorted(STANDARD - {"cnot", "si", "ti"}))
+def test_every_word_means_what_qiskit_reads(name: str) -> None:
+    """Up to a phase, to 1e-12, on wires whose order matters."""
+    pytest.importorskip("qiskit_qasm3_import", reason="needs qiskit-qasm3-import")
+    from qiskit import qasm3
+    from qiskit.quantum_info import Operator
+
+    known = NAMED[name]
+    angles = ["2 * turn - pi / 3", "turn * 0.5 + 0.1", "-(0.7)", "1.1e0"][: known.angles]
+    call = f"{name}({', '.join(angles)})" if angles else name
+    wires = ", ".join(["q[2]", "q[0]", "q[1]"][: known.wires])
+    text = HEAD + "input float[64] turn; qubit[3] q;" + "".join(
+        f"ry({0.3 + 0.4 * wire}) q[{wire}];" for wire in range(3)
+    ) + f"{call} {wires}; rx(turn) q[0];"  # fmt: skip
+    circuit = qasm3.loads(text)
+    bound = circuit.assign_parameters(dict.fromkeys(circuit.parameters, 0.8))
+    wanted = np.asarray(Operator(bound.reverse_bits()).data)
+    found = from_openqasm3(text).matrix([0.8])
+    overlap = np.vdot(wanted, found) / 8
+    assert abs(abs(overlap) - 1) < 1e-12
+    np.testing.assert_allclose(found, wanted * overlap, atol=1e-12)

@@ -85,7 +85,9 @@ def export(
     data value with which factor, and its number for the parameters and the task's first inputs.
     """
     with exit_codes(debug=debug):
-        from .export_files import check_program, model_from, print_export, write_export
+        from .export_files import write_export
+        from .export_model import model_from
+        from .export_table import check_program, print_export
 
         if check is not None:
             check_program(check)

@@ -15,14 +15,12 @@ from typing import NamedTuple, final
 from qrnn_jax.hardware.errors import ProgramError
 from qrnn_jax.hardware.expression import CONSTANTS, Polynomial, parse
 from qrnn_jax.hardware.gates import NAMED, STANDARD
+from qrnn_jax.hardware.statements import MAX_STATEMENT, statements_of
 
-MAX_BYTES = 2**19
 MAX_QUBITS = 1000
 MAX_BITS = 100_000
-MAX_STATEMENT = 4096  # characters
 MAX_OPERATIONS = 50_000
 
-_COMMENT = re.compile(r"//|/\*")
 _WORD = re.compile(r"#?[A-Za-z_]\w{0,63}")
 _VERSION = re.compile(r"OPENQASM\s+3(?:\.[0-9])?")
 _INCLUDE = re.compile(r"include\s+(?:\"([^\"]*)\"|'([^']*)')")
@@ -80,66 +78,16 @@ def read_program(text: str) -> Program:
     Raises:
         ProgramError: with the line, whatever is wrong.
     """
-    _check_text(text)
     program, line = Program(), 0
-    plain = _without_comments(text)
+    statements = statements_of(text)
     try:
-        for number, (line, statement) in enumerate(_statements(plain)):
+        for number, (line, statement) in enumerate(statements):
             _read(program, statement, line, is_first=number == 0)
     except ProgramError as error:
         raise ProgramError(f"Line {line} {error}.") from None
     if not program.count["qubit"]:
         raise ProgramError('A program must declare qubits, but has none; try "qubit[2] q;".')
     return program
-
-
-def _check_text(text: str) -> None:
-    if not isinstance(text, str):
-        raise ProgramError(f"A program must be text, but is {type(text).__name__}.")
-    if len(text) > MAX_BYTES:
-        raise ProgramError(
-            f"A program must have at most {MAX_BYTES} characters, but has {len(text)}; "
-            "try fewer steps."
-        )
-    if not text.strip():
-        raise ProgramError('A program must begin with "OPENQASM 3.0;", but is empty.')
-    if not text.isascii() or not text.translate(_CONTROL).isprintable():
-        raise ProgramError("A program must be ASCII text, but holds other characters.")
-
-
-_CONTROL = str.maketrans("\n\r\t", "   ")
-
-
-def _statements(plain: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of every statement."""
-    line, begin = 1, 0
-    while True:
-        end = plain.find(";", begin)
-        part = plain[begin : len(plain) if end < 0 else end]
-        stripped = part.strip()
-        line += part[: len(part) - len(part.lstrip())].count("\n") if stripped else 0
-        if end < 0 and not stripped:
-            return
-        yield line, stripped[: MAX_STATEMENT + 1]
-        if end < 0:  # a statement without its end: reached where it looks like a good one
-            raise ProgramError("must end in a semicolon, but does not")
-        line += part.lstrip().count("\n") if stripped else part.count("\n")
-        begin = end + 1
-
-
-def _without_comments(text: str) -> str:
-    """Blanks in their place; the lines stay."""
-    parts, begin = [], 0
-    while (found := _COMMENT.search(text, begin)) is not None:
-        parts.append(text[begin : found.start()])
-        ending = "\n" if found.group() == "//" else "*/"
-        end = text.find(ending, found.end())
-        if end < 0 and ending == "*/":
-            raise ProgramError("A program must end its comments, but one has no `*/`.")
-        end = len(text) if end < 0 else end + (2 if ending == "*/" else 0)
-        parts.append("\n" * text.count("\n", found.start(), end) or " ")
-        begin = end
-    return "".join([*parts, text[begin:]])
 
 
 def _read(program: Program, text: str, line: int, *, is_first: bool) -> None:

@@ -25,8 +25,8 @@ Source = Annotated[
     str | None,
     typer.Argument(
         metavar="PRESET|FILE|RUN",
-        help="As for train: sunspots (the default), ..., a TOML or JSON file; or a folder that "
-        "train wrote, whose trained parameters are taken.",
+        help="A preset, a TOML or JSON file, as for train; or a folder that train wrote, whose "
+        "trained parameters are taken. By default decreasing_triangle.",
         show_default=False,
     ),
 ]

@@ -14,7 +14,9 @@ from qrnn_jax.training import load_checkpoint
 from qrnn_jax.training.complaints import ConfigError
 from qrnn_jax.training.config import make_config, read_settings
 from qrnn_jax.training.experiment import Experiment, prepare
-from qrnn_jax.training.presets import DEFAULT, preset_or_file
+from qrnn_jax.training.presets import preset_or_file
+
+DEFAULT = "decreasing_triangle"  # made of plain gates
 
 
 class Model(NamedTuple):

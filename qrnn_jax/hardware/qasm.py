@@ -43,8 +43,8 @@ def to_openqasm3(
     the j-th measured wire; wire k is `q[k]`.
 
     Only gates of `stdgates.inc`, `measure` and `reset`: no loops, no conditions, no definitions, so
-    that services which support no more of the language can run it. Constant matrices are taken
-    apart; on n wires that can need 4**n gates. `check_openqasm3` reads the program back.
+    that services which support no more of the language can run it. Constant matrices on up
+    to 4 wires are taken apart, into 6, 36 or 168 CNOTs. `check_openqasm3` reads the program back.
 
     Arguments:
         cell: the model, as for `templates`.

@@ -16,6 +16,7 @@ from scipy import linalg
 
 from qrnn_jax.hardware.template import Instruction
 
+MAX_WIRES = 4
 _ZERO = 1e-13  # angles below it are rounding
 
 Made = Iterator[Instruction]
@@ -29,7 +30,17 @@ def plain(instruction: Instruction) -> Made:
 
     Arguments:
         instruction: any.
+
+    Raises:
+        ValueError: a matrix on more than 4 wires.
     """
+    if instruction.name == "unitary" and len(instruction.wires) > MAX_WIRES:
+        raise ValueError(
+            f"A program must be made of plain gates, but this cell has a constant matrix on "
+            f"{len(instruction.wires)} wires, which would need thousands of them; try "
+            '`to_qiskit(template)` (`--format qiskit`) and a compiler, `dialect="braket"` '
+            "(`--format braket`), or a smaller cell."
+        )
     if instruction.name == "unitary":
         yield from _shannon(np.array(instruction.matrices[0]), instruction.wires)
     else:

@@ -63,6 +63,9 @@ HOSTILE = {
     "same": (Q + "cx q[1], q[1];", "distinct qubits"),
     "bits": (Q + "bit[2] d; d = measure q;", "bit for every qubit"),
     "unknown": (Q + "rx(theta) q[0];", "numbers and inputs"),
+    "breaks off": (Q + "rx(1 +) q[0];", "whole angles, but one breaks off"),
+    "nothing": (Q + "rx() q[0];", "whole angles, but one breaks off"),
+    "bracket": (Q + "rx((1 + 2) q[0];", "close its brackets"),
     "function": (Q + "rx(sin(1)) q[0];", "numbers and inputs"),
     "register": (Q + "cx q, q[0];", "single qubits"),
 }  # fmt: skip

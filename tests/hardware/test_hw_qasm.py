@@ -43,6 +43,10 @@ def canary_words() -> set[str]:
 def test_what_has_no_plain_form_is_refused() -> None:
     with pytest.raises(ValueError, match="free of noise"):
         to_openqasm3(canary.cell_of(canary.NOISE["Depolarizing"]), steps=1)
+    wide = qj.cells.Takaki(inputs=2, memory=3, depth=1)
+    with pytest.raises(ValueError, match="constant matrix on 5 wires"):
+        to_openqasm3(wide, steps=1)
+    assert "braket unitary" in to_openqasm3(wide, steps=1, dialect="braket")
     with pytest.raises(ValueError, match=r"`setting` must be one of 0 \.\. 0"):
         to_openqasm3(canary.cell_of(canary.GATES["X"]), steps=1, setting=1)
 

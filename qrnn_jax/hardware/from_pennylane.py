@@ -82,6 +82,10 @@ def from_pennylane(
         script = qml.tape.make_qscript(function)(numbers[:weights], numbers[weights:])
         skeleton, found = _flat(qml, script.operations)
         seen.append(skeleton)
+        if any(jnp.shape(angle) for angle in found):
+            raise ValueError(
+                "Argument `function` must have single angles, but has a batch of them."
+            )
         return jnp.stack([jnp.asarray(a, float) for a in found]) if found else jnp.zeros(0)
 
     with jax.enable_x64(True):

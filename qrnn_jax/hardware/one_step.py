@@ -75,37 +75,37 @@ def one_step(wires: int, items: Sequence[Item], argument: str) -> Circuit:
         ValueError: measurements that do not fit into one read-out.
     """
     places = [place for place, item in enumerate(items) if isinstance(item, Measured)]
-    if not places:
-        return Circuit(wires, [item for item in items if isinstance(item, AbstractOperation)])
-    first = places[0]
-    made: list[AbstractOperation] = []
-    kept: set[int] = set()
-    for place, item in enumerate(items):
+    first = places[0] if places else len(items)
+    touched: set[int] = set()  # since the first measurement
+    waiting: dict[int, int] = {}  # measured wires, and where, until their next operation
+    kept: dict[int, int] = {}
+    for place, item in enumerate(items[first:]):
+        wires_of = (item.wire,) if isinstance(item, Measured) else item.wires
         if isinstance(item, Measured):
-            _check_read_at(first, place, items, argument)
-            if _is_kept(items[place + 1 :], item.wire):
-                kept.add(item.wire)
-                made.append(Measure(item.wire))
-        else:
+            _check_untouched(item.wire, touched, argument)
+        for wire in waiting.keys() & set(wires_of):
+            where = waiting.pop(wire)
+            if not isinstance(item, Reset):
+                kept[where] = wire
+        if isinstance(item, Measured):
+            waiting[item.wire] = place
+        touched.update(wires_of)
+    kept |= {where: wire for wire, where in waiting.items()}
+    made = [item for item in items[:first] if isinstance(item, AbstractOperation)]
+    made += [Read(measure=bool(kept))] * bool(places)
+    for place, item in enumerate(items[first:]):
+        if isinstance(item, AbstractOperation):
             made.append(item)
-    made.insert(first, Read(measure=bool(kept)))
+        elif place in kept:
+            made.append(Measure(item.wire))
     return Circuit(wires, made)
 
 
-def _check_read_at(first: int, place: int, items: Sequence[Item], argument: str) -> None:
+def _check_untouched(wire: int, touched: set[int], argument: str) -> None:
     """Refuse a measurement that could not as well stand where the first one does."""
-    (wire,) = items[place]  # type: ignore[misc]
-    for between in items[first:place]:
-        touched = (between.wire,) if isinstance(between, Measured) else between.wires
-        if wire in touched:
-            raise ValueError(
-                f"Argument `{argument}` must be one step that measures its outputs at one point, "
-                f"but wire {wire} is used between the first measurement and its own; try leaving "
-                "out measurements that are no outputs, or giving a single step."
-            )
-
-
-def _is_kept(rest: Sequence[Item], wire: int) -> bool:
-    """Whether a measured wire goes on, instead of being reset."""
-    after = (item for item in rest if isinstance(item, AbstractOperation) and wire in item.wires)
-    return not isinstance(next(after, None), Reset)
+    if wire in touched:
+        raise ValueError(
+            f"Argument `{argument}` must be one step that measures its outputs at one point, but "
+            f"wire {wire} is used between the first measurement and its own; try leaving out "
+            "measurements that are no outputs, or giving a single step."
+        )

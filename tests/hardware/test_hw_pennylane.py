@@ -188,6 +188,7 @@ def test_a_step_trains() -> None:
 REFUSED = {
     "square": (lambda w, x: qml.RX(w[0] ** 2, 0), "affine in weights and data"),
     "two weights": (lambda w, x: qml.RX(w[0] * w[1], 0), "affine in weights and data"),
+    "batch": (lambda w, x: qml.RX(w, 0), "single angles"),
     "sine": (lambda w, x: qml.RX(jnp.sin(x[0]), 0), "affine in weights and data"),
     "condition": (lambda w, x: qml.cond(qml.measure(0), qml.X)(1), "Conditional"),
     "post-selection": (lambda w, x: qml.measure(0, postselect=1), "post-selects"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .export import export
 from .plan import plan
 from .reproduce import reproduce
 from .train import train
@@ -13,6 +14,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 app.command()(train)
 app.command()(validate)
 app.command()(reproduce)
+app.command()(export)
 app.command()(plan)
 
 

@@ -1,11 +1,19 @@
 """Recurrent circuits on devices: templates, the device protocol, jobs and adapters."""
 
+from qrnn_jax.hardware.braket_device import BraketDevice as BraketDevice
 from qrnn_jax.hardware.build import templates as templates
 from qrnn_jax.hardware.calibration import Calibration as Calibration
 from qrnn_jax.hardware.calibration import calibration as calibration
+from qrnn_jax.hardware.columns import angles as angles
+from qrnn_jax.hardware.columns import columns as columns
 from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError
 from qrnn_jax.hardware.errors import DeviceError as DeviceError
+from qrnn_jax.hardware.errors import ProgramError as ProgramError
+from qrnn_jax.hardware.from_pennylane import from_pennylane as from_pennylane
+from qrnn_jax.hardware.from_qasm import check_openqasm3 as check_openqasm3
+from qrnn_jax.hardware.from_qasm import from_openqasm3 as from_openqasm3
+from qrnn_jax.hardware.from_qiskit import from_qiskit as from_qiskit
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.mitigation import LinearMitigation as LinearMitigation
 from qrnn_jax.hardware.mitigation import Mitigation as Mitigation
@@ -24,5 +32,7 @@ from qrnn_jax.hardware.speed import Speed as Speed
 from qrnn_jax.hardware.template import Angle as Angle
 from qrnn_jax.hardware.template import Instruction as Instruction
 from qrnn_jax.hardware.template import Template as Template
+from qrnn_jax.hardware.to_pennylane import pennylane_module as pennylane_module
+from qrnn_jax.hardware.to_pennylane import to_pennylane as to_pennylane
 from qrnn_jax.hardware.twin import Twin as Twin
 from qrnn_jax.hardware.twin import twin as twin

@@ -23,3 +23,16 @@ class BudgetError(RuntimeError):
         >>> issubclass(hardware.BudgetError, hardware.DeviceError)
         False
     """
+
+
+@final
+class ProgramError(ValueError):
+    """A program in text that is refused: not flat, not known, too large, or no program.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> hardware.check_openqasm3("OPENQASM 3.0; qubit[20000000] q;")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        qrnn_jax.hardware.errors.ProgramError: Line 1 must declare 1 .. 1000 qubits in all, but ...
+    """

@@ -4,11 +4,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 from qrnn_jax.hardware.aer_speed import ideal_speed, noisy_speed
+from qrnn_jax.hardware.braket_device import BraketDevice
 from qrnn_jax.hardware.local import LocalDevice
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
 
-NAMES = ("local", "aer")
+NAMES = ("local", "aer", "braket")
 _NEEDED = 'This device needs the package {}; try `pip install "qrnn_jax[qiskit]"`.'
 
 
@@ -18,7 +19,8 @@ def named(name: str, noise: str | None = None) -> AbstractDevice:
     Equation: `aer` with noise plays U of the circuit between the channels of the named snapshot.
 
     Arguments:
-        name: `local`, our own simulator; `aer`, Qiskit's (extra `qiskit`).
+        name: `local`, our own simulator; `aer`, Qiskit's (extra `qiskit`); `braket`, Amazon's
+            (extra `braket`).
         noise: for `aer`, the snapshot of a real device whose couplings, gates and errors are taken,
             by the name in qiskit_ibm_runtime.fake_provider: `fake_manila`. None: ideal.
 
@@ -35,14 +37,14 @@ def named(name: str, noise: str | None = None) -> AbstractDevice:
     """
     if name not in NAMES:
         raise ValueError(f"Argument `name` must be one of {NAMES}, but is {name!r}.")
-    if name == "local":
-        if noise is not None:
-            raise ValueError(
-                f"Argument `noise` must be None for `local`, but is {noise!r}; write the noise "
-                'into the cell, or try `named("aer", noise=...)`.'
-            )
-        return LocalDevice()
-    return _aer(noise)
+    if name == "aer":
+        return _aer(noise)
+    if noise is not None:
+        raise ValueError(
+            f"Argument `noise` must be None for `{name}`, but is {noise!r}; write the noise into "
+            'a cell for `local`, or try `named("aer", noise=...)`.'
+        )
+    return LocalDevice() if name == "local" else BraketDevice()
 
 
 def snapshot(name: str) -> Any:

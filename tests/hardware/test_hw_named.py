@@ -13,7 +13,12 @@ def test_the_local_device_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "noise", "word"), [("nowhere", None, "name"), ("local", "fake_manila", "noise")]
+    ("name", "noise", "word"),
+    [
+        ("nowhere", None, "name"),
+        ("local", "fake_manila", "noise"),
+        ("braket", "fake_manila", "noise"),
+    ],
 )
 def test_refuses_what_it_does_not_know(name: str, noise: str | None, word: str) -> None:
     with pytest.raises(ValueError, match=f"Argument `{word}` must be"):

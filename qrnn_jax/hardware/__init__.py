@@ -4,6 +4,8 @@ from qrnn_jax.hardware.build import templates as templates
 from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError
 from qrnn_jax.hardware.errors import DeviceError as DeviceError
+from qrnn_jax.hardware.errors import JournalError as JournalError
+from qrnn_jax.hardware.journal import Journal as Journal
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.named import named as named
 from qrnn_jax.hardware.named import snapshot as snapshot

@@ -23,3 +23,14 @@ class BudgetError(RuntimeError):
         >>> issubclass(hardware.BudgetError, hardware.DeviceError)
         False
     """
+
+
+@final
+class JournalError(OSError):
+    """The record of submitted jobs cannot be written or read, so nothing more is submitted.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> issubclass(hardware.JournalError, OSError)
+        True
+    """

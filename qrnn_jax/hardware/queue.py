@@ -1,6 +1,5 @@
 """What every device needs, once: chunks, tries, a budget, and results that are never paid twice."""
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
@@ -9,7 +8,9 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from qrnn_jax.hardware.errors import BudgetError, DeviceError
+from qrnn_jax.hardware.errors import BudgetError, DeviceError, JournalError
+from qrnn_jax.hardware.identity import complaint, digest_of, name_of
+from qrnn_jax.hardware.journal import Journal
 from qrnn_jax.hardware.protocol import AbstractDevice, Capabilities
 from qrnn_jax.hardware.template import Template
 
@@ -41,7 +42,9 @@ class Queue:
     A request is known by the hash of (template, rows, shots, key): the same one again is answered
     from memory and costs nothing, so JAX may evaluate a pure function as often as it likes. All
     seeds come from that hash and the number of the job and of the try, so no two are near each
-    other.
+    other. With a journal this holds beyond the life of the process: what was finished is read from
+    the disk, what was submitted is waited for (a simulator plays it again, from the same seed), and
+    neither is paid twice.
 
     Arguments:
         device: who plays.
@@ -49,6 +52,7 @@ class Queue:
         tries: how often a job is submitted before it counts as failed, 1 or more.
         pause: seconds before the second try; doubled before every further one.
         remembered: results kept, in bytes; the last one is always kept.
+        journal: where jobs are written down before they are submitted; None: nowhere.
 
     Raises:
         TypeError: no device.
@@ -72,6 +76,7 @@ class Queue:
         tries: int = 4,
         pause: float = 1.0,
         remembered: int = 2**26,
+        journal: Journal | None = None,
     ) -> None:
         if not isinstance(device, AbstractDevice):
             raise TypeError(
@@ -90,8 +95,10 @@ class Queue:
             raise ValueError(f"Argument `tries` must be an integer of 1 or more, but is {tries!r}.")
         self.device = device
         self.budget = budget
-        self.spent = 0
-        self.jobs = 0
+        self.journal = journal
+        self.spent = 0 if journal is None else journal.spent
+        self.jobs = 0 if journal is None else journal.jobs
+        self.failure: Exception | None = None  # what `run` raised last: JAX hands on its text only
         self._tries = tries
         self._pause = pause
         self._remembered = remembered
@@ -133,21 +140,39 @@ class Queue:
             ValueError: rows of another width, or an angle that is not finite.
             BudgetError: the request does not fit into the budget.
             DeviceError: the device cannot play the template, or failed in all tries.
+            JournalError: the journal cannot be written.
         """
-        rows = np.ascontiguousarray(rows, np.float64)
-        check_rows(template, rows)
-        digest = _digest(template, rows, shots, key)
-        with self._lock:
-            if digest in self._known:
+        try:
+            rows = np.ascontiguousarray(rows, np.float64)
+            check_rows(template, rows)
+            digest = digest_of(template, rows, shots, key)
+            with self._lock:
+                if digest not in self._known:
+                    self._known[digest] = self._fresh(template, rows, shots, digest)
+                    self._forget_old()
                 self._known.move_to_end(digest)
                 return self._known[digest]
-            jobs = list(enumerate(jobs_for(self.device.capabilities, len(rows), shots)))
-            missing = [job for number, job in jobs if (digest, number) not in self._finished]
-            self._check_budget(sum((job.last - job.first) * job.shots for job in missing))
-            self.prepare(template)
-            bits = self._all(template, rows, shots, digest)
-            self._remember(digest, bits)
-            return bits
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _fresh(self, template: Template, rows: np.ndarray, shots: int, digest: bytes) -> np.ndarray:
+        """A request that is not remembered: submitted only if all of it fits into the budget."""
+        jobs = list(enumerate(jobs_for(self.device.capabilities, len(rows), shots)))
+        missing = [job for number, job in jobs if not self._is_paid(digest, number)]
+        self._check_budget(sum((job.last - job.first) * job.shots for job in missing))
+        self.prepare(template)
+        return self._all(template, rows, shots, digest)
+
+    def _is_paid(self, digest: bytes, number: int) -> bool:
+        """Whether a job was finished before, or is under way."""
+        if (digest, number) in self._finished:
+            return True
+        name = name_of(digest, number)
+        return self.journal is not None and self.journal.knows(f"{name}-{self._failures(name)}")
+
+    def _failures(self, name: str) -> int:
+        return 0 if self.journal is None else self.journal.failures(name)
 
     def _all(self, template: Template, rows: np.ndarray, shots: int, digest: bytes) -> np.ndarray:
         """Every job of a request, put together."""
@@ -157,8 +182,7 @@ class Queue:
             part = slice(job.first, job.last)
             begin = played[job.first]
             if (digest, number) not in self._finished:  # else an earlier try got as far
-                entropy = (*digest, number)
-                found = self._one(template, rows[part], job.shots, entropy)
+                found = self._one(template, rows[part], job.shots, (digest, number))
                 self._finished[digest, number] = found
             bits[part, begin : begin + job.shots] = self._finished[digest, number]
             played[part] += job.shots
@@ -167,27 +191,55 @@ class Queue:
         return bits
 
     def _one(
-        self, template: Template, rows: np.ndarray, shots: int, entropy: tuple[int, ...]
+        self, template: Template, rows: np.ndarray, shots: int, at: tuple[bytes, int]
     ) -> np.ndarray:
         """One job, tried again where it fails."""
-        problem: object = None
-        for attempt in range(self._tries):
-            if attempt:
-                time.sleep(self._pause * 2 ** (attempt - 1))
-            self._check_budget(len(rows) * shots)
-            self.spent += len(rows) * shots
-            self.jobs += 1
+        problem, shape = "", (len(rows), shots, template.steps, template.outputs)
+        name = name_of(*at)
+        first = self._failures(name)  # tries that failed in another process are over
+        for attempt in range(first, first + self._tries):
+            if attempt > first:
+                time.sleep(self._pause * 2 ** (attempt - first - 1))
+            job, seed = f"{name}-{attempt}", seed_from((*at[0], at[1], attempt))
+            found = None if self.journal is None else self.journal.result(job)
+            if found is not None and found.shape == shape:
+                return found
+            self._pay(job, len(rows), shots, seed)
             try:
-                found = self.device.run(template, rows, shots, seed_from((*entropy, attempt)))
-            except _MISTAKES:
+                found = self._play(job, template, rows, shots, seed)
+                problem = complaint(found, shape) or ""
+            except (*_MISTAKES, JournalError):
                 raise  # trying again would cost shots and change nothing
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
-                continue
-            problem = _complaint(found, (len(rows), shots, template.steps, template.outputs))
-            if problem is None:
+            if not problem:
+                if self.journal is not None:
+                    self.journal.finish(job, found)
                 return found
+            if self.journal is not None:
+                self.journal.fail(job, problem)
         raise DeviceError(f"The device must play a job, but failed {self._tries} times: {problem}")
+
+    def _pay(self, job: str, rows: int, shots: int, seed: int) -> None:
+        """Count a job, unless an earlier process did, and write its id down before it is sent."""
+        if self.journal is not None and self.journal.knows(job):
+            return
+        self._check_budget(rows * shots)
+        if self.journal is not None:
+            self.journal.submit(job, rows, shots, seed)
+        self.spent += rows * shots
+        self.jobs += 1
+
+    def _play(
+        self, job: str, template: Template, rows: np.ndarray, shots: int, seed: int
+    ) -> np.ndarray:
+        """Send a job and wait for it; only wait where its ticket is known."""
+        ticket = None if self.journal is None else self.journal.ticket(job)
+        if ticket is None:
+            ticket = self.device.submit(job, template, rows, shots, seed)
+            if self.journal is not None and ticket is not None:
+                self.journal.sent(job, ticket)
+        return self.device.attach(ticket, template, rows, shots, seed)
 
     def _check_budget(self, wanted: int) -> None:
         if self.left is not None and wanted > self.left:
@@ -197,8 +249,7 @@ class Queue:
                 "fewer circuits."
             )
 
-    def _remember(self, digest: bytes, bits: np.ndarray) -> None:
-        self._known[digest] = bits
+    def _forget_old(self) -> None:
         while (
             len(self._known) > 1
             and sum(kept.nbytes for kept in self._known.values()) > self._remembered
@@ -236,21 +287,3 @@ def check_rows(template: Template, rows: np.ndarray) -> None:
             f"Argument `rows` must be finite, but row {row} has {rows[row, column]} for "
             f"{template.symbols[column]}; nothing was submitted."
         )
-
-
-def _complaint(found: object, shape: tuple[int, ...]) -> str | None:
-    """What is wrong with the result of a job, if anything is."""
-    if not isinstance(found, np.ndarray) or found.shape != shape:
-        got = getattr(found, "shape", type(found).__name__)
-        return f"it must return bits of shape {shape}, but returned {got}"
-    if found.dtype not in (np.uint8, np.bool_) or (found.size and found.max() > 1):
-        return f"it must return bits, but returned {found.dtype} up to {found.max()}"
-    return None
-
-
-def _digest(template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]) -> bytes:
-    """What a request is known by."""
-    made = hashlib.sha256(template.digest)
-    made.update(rows.tobytes())
-    made.update(repr((rows.shape, shots, key)).encode())
-    return made.digest()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-UNEXPECTED, BAD_INPUT, NUMERICAL, IO, RESUMABLE, USER = 1, 2, 3, 4, 75, 130
+UNEXPECTED, BAD_INPUT, NUMERICAL, IO, DEVICE, RESUMABLE, USER = 1, 2, 3, 4, 5, 75, 130
 
 
 @contextmanager
@@ -54,10 +54,12 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 
 
 def _code(error: Exception) -> int:
+    from qrnn_jax import hardware
     from qrnn_jax.training import NumericalError
 
     kinds: list[tuple[type[Exception], int]] = [
         (NumericalError, NUMERICAL),
+        (hardware.DeviceError, DEVICE),
         (OSError, IO),
         (ValueError, BAD_INPUT),
         (MemoryError, BAD_INPUT),

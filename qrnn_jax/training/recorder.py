@@ -110,6 +110,7 @@ class Recorder:
         self._append(progress, validation_loss)
         stopping = self._reporter.stopping()
         due = time.monotonic() - self._saved >= self._settings.output.checkpoint_seconds
+        due = due or self._settings.device is not None  # what was paid for is kept
         if due or stopping:
             self.save()
         if stopping:
@@ -150,6 +151,9 @@ class Recorder:
             }
             for step, loss, norm, used in zip(*columns, strict=True)
         ]
+        for name, values in (progress.columns or {}).items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
         if validation_loss is not None:
             rows[-1]["validation_loss"] = validation_loss
         try:

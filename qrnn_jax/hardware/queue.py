@@ -201,9 +201,9 @@ class Queue:
             if attempt > first:
                 time.sleep(self._pause * 2 ** (attempt - first - 1))
             job, seed = f"{name}-{attempt}", seed_from((*at[0], at[1], attempt))
-            found = None if self.journal is None else self.journal.result(job)
-            if found is not None and found.shape == shape:
-                return found
+            kept = None if self.journal is None else self.journal.result(job)
+            if kept is not None and kept.shape == shape:
+                return kept
             self._pay(job, len(rows), shots, seed)
             try:
                 found = self._play(job, template, rows, shots, seed)

@@ -34,8 +34,8 @@ def last_steps(windows: Windows, length: int) -> Windows:
         raise ValueError(
             f"Argument `length` must be at most the {LENGTH} steps of a window, but is {length}."
         )
-    parts = (windows.inputs, windows.targets, windows.mask)
-    return Windows(*(part[:, -length:] for part in parts))
+    last = slice(-length, None)
+    return Windows(windows.inputs[:, last], windows.targets[:, last], windows.mask[:, last])
 
 
 def validation_windows(seed: int) -> tuple[int, ...]:

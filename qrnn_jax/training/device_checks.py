@@ -53,6 +53,11 @@ def device_conflicts(config: Config, gradient: qj.AbstractGradient | None, cost:
     settings, found = config.device, []
     if settings is None:
         return []
+    if config.training.precision == "float64":
+        found.append(
+            "Setting `training.precision` must be 'float32' on a device, whose noise is far above "
+            "rounding, but is 'float64'; try `--set training.precision=float32`."
+        )
     if config.optimizer.name in SEARCHING:
         found.append(
             "Setting `optimizer.name` must not search along a line on a device, where the loss is "

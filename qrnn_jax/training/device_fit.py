@@ -1,4 +1,4 @@
-"""The training loop on a device: one step after the other, each paid in shots, none of them lost."""
+"""The training loop on a device: step by step, each paid in shots, none of them lost."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _progress(
     value, error = float(loss.value), float(loss.stderr)
     shown = value if np.isfinite(value) else float(metrics.loss)
     norm, used = float(metrics.gradient_norm), bool(metrics.used)
-    columns = {"loss_error": [error], "shots": [spent]}
+    columns: dict[str, list[float]] = {"loss_error": [error], "shots": [spent]}
     numbers = np.array([int(state.step)])
     return Progress(
         state, numbers, np.array([shown]), np.array([norm]), np.array([used]), train_s, columns

@@ -64,5 +64,7 @@ def rule_setting(rule: str) -> list[str]:
         ['gradient.name=SPSA', 'gradient.step=0.2']
     """
     if rule not in RULES:
-        raise ConfigError(f"Option `--rule` must be known, but is {rule!r}; try {near(rule, tuple(RULES))}.")
+        raise ConfigError(
+            f"Option `--rule` must be known, but is {rule!r}; try {near(rule, tuple(RULES))}."
+        )
     return [f"gradient.{key}={value}" for key, value in RULES[rule].items()]

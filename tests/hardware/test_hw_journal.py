@@ -46,7 +46,7 @@ def test_a_job_is_written_down_before_it_is_submitted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_killed_in_the_middle_of_a_job_and_started_again(tmp_path: Path, moment: int) -> None:
     """The same bits, the same shots billed as without the accident, in the same jobs."""
-    whole, expected = ask(fake(max_shots=10), tmp_path / "whole", budget=COST)
+    _, expected = ask(fake(max_shots=10), tmp_path / "whole", budget=COST)
 
     def killed(bits: np.ndarray) -> np.ndarray:
         raise Killed
@@ -114,7 +114,7 @@ def test_a_damaged_journal_is_refused_because_what_was_paid_is_unknown(tmp_path:
     ask(fake(), tmp_path)
     text = (tmp_path / "journal.jsonl").read_text()
     (tmp_path / "journal.jsonl").write_text(text.replace('"rows"', "rows") + text)
-    with pytest.raises(JournalError, match="line 1 of journal.jsonl is damaged"):
+    with pytest.raises(JournalError, match=r"line 1 of journal\.jsonl is damaged"):
         Journal(tmp_path)
 
 
@@ -169,7 +169,6 @@ class Remote(Fake):
             raise Killed
         assert ticket == f"ticket of {len(self.calls) - 1}"
         return fake().run(template, rows, shots, seed)
-
 
 
 @pytest.mark.parametrize("moment", ["before", "after", "waiting"])

@@ -138,6 +138,16 @@ def test_damaged_bits_are_noticed_and_played_again(tmp_path: Path) -> None:
     assert (len(device.calls), queue.spent) == (1, COST)
 
 
+def test_bits_of_another_job_are_noticed(tmp_path: Path) -> None:
+    ask(fake(max_shots=10), tmp_path)
+    first, second, _ = sorted(tmp_path.glob("*.npz"))
+    second.write_bytes(first.read_bytes())
+    journal = Journal(tmp_path)
+    assert journal.result(first.stem) is not None
+    with pytest.warns(UserWarning, match="its SHA-256 does not fit"):
+        assert journal.result(second.stem) is None
+
+
 def test_a_folder_that_cannot_be_written_submits_nothing(tmp_path: Path) -> None:
     device = fake()
     journal = Journal(tmp_path)

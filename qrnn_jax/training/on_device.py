@@ -69,7 +69,7 @@ def train_on_device(
             shots=settings.shots,
             gradient=experiment.gradient,
             cost=experiment.shots_per_step,
-            spent=queue.spent,
+            spent=_spent(folder),
             state=start.state,
             callback=callback,
         )

@@ -94,6 +94,7 @@ class Recorder:
         self.train_s = train_s
         self._before = int(snapshot.state.step), train_s
         self._settings = experiment.config
+        self._cost = experiment.shots_per_step
         self._folder = folder
         self._reporter = reporter
         self._validation_loss = validation_loss
@@ -168,5 +169,13 @@ class Recorder:
     def _report(self, progress: Progress, validation_loss: float | None) -> None:
         step = int(progress.steps[-1])
         pace = progress.train_s / (step - self._before[0])
-        left_s = pace * (self._settings.training.steps - step)
+        left_s = pace * self._steps_left(progress)
         self._reporter.advance(step, float(progress.losses[-1]), validation_loss, left_s)
+
+    def _steps_left(self, progress: Progress) -> int:
+        """Up to the last step, or as many as a budget of shots still allows."""
+        left = self._settings.training.steps - int(progress.steps[-1])
+        if self._settings.device is None or progress.columns is None:
+            return left
+        shots = self._settings.device.budget - int(progress.columns["shots"][-1])
+        return min(left, shots // self._cost)

@@ -217,7 +217,7 @@ BAD = {
     "device.shot=3": "Setting `device.shot` is unknown; try `shots`.",
     "device.shots=0": "Setting `device.shots` must be greater than or equal to 1, but is 0.",
     "device.budget=2.5": "Setting `device.budget` must be a valid integer, but is 2.5.",
-    "device={name='ibm', budget=99}": "Setting `device.name` must be 'local' or 'aer', but is 'ibm'.",
+    "device={name='ibm', budget=99}": "Setting `device.name` must be 'local' or 'aer', but",
     "device.noise=fake_manila": "Setting `device.noise` must be None for `local`, but is 'fake",
     "device={name='local'}": "Setting `device.budget` must be given, but is missing.",
     "optimizer={name='bfgs'}": "`optimizer.name` must not search along a line on a device",

@@ -42,6 +42,10 @@ def watch(monkeypatch: pytest.MonkeyPatch, before=lambda job: None) -> Watched:
     return device
 
 
+def events(folder: Path) -> list[str]:
+    return (folder / "jobs" / "journal.jsonl").read_text().splitlines()
+
+
 def assert_same(folder: Path, summary: dict, whole: tuple[Path, dict]) -> None:
     assert newest(folder)["sha256"] == newest(whole[0])["sha256"]
     assert (folder / "metrics.jsonl").read_bytes() == (whole[0] / "metrics.jsonl").read_bytes()
@@ -57,7 +61,7 @@ def test_a_run_costs_what_it_says(whole) -> None:
     assert [row["shots"] for row in rows] == [COST * n for n in (1, 2, 3, 4)]
     assert all(row["loss_error"] >= 0 and row["used"] for row in rows)
     assert rows[-1]["loss_error"] > 0
-    journal = [json.loads(line) for line in open(folder / "jobs" / "journal.jsonl")]
+    journal = [json.loads(line) for line in events(folder)]
     assert sum(line["rows"] * line["shots"] for line in journal) == STEPS * COST
     assert len({line["seed"] for line in journal}) == len(journal) == bill["jobs"]
     assert list((folder / "jobs").glob("*.npz")) == []  # checkpoints hold what came of them
@@ -71,7 +75,7 @@ def test_killed_in_the_middle_of_a_job_and_resumed(whole, tmp_path: Path, job: i
     environment = {**os.environ, "JAX_ENABLE_X64": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    journal = (tmp_path / "run" / "jobs" / "journal.jsonl").read_text().splitlines()
+    journal = events(tmp_path / "run")
     assert len(journal) == job
     summary = train(on_device(), tmp_path / "run", resume=True)
     assert_same(tmp_path / "run", summary, whole)
@@ -143,7 +147,7 @@ def test_a_device_that_fails_leaves_a_checkpoint(
     assert newest(folder)["step"] == 3 // per_step
     summary = train(on_device(), folder, resume=True)
     assert summary["steps"] == STEPS
-    failed = [line for line in open(folder / "jobs" / "journal.jsonl") if '"failed"' in line]
+    failed = [line for line in events(folder) if '"failed"' in line]
     assert len(failed) == 4
     assert summary["device"]["jobs"] == whole[1]["device"]["jobs"] + 4
     assert summary["device"]["spent"] > STEPS * COST  # a failed try may be billed, so it counts

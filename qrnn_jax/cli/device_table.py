@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROWS = {
-    "model": "{cell} (this model, simulated exactly)",
+    "model": "{cell} (this model), exact",
     "zero": "zero",
     "constant": "best constant",
     "ridge": "ridge regression on {lags} inputs",

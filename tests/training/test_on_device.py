@@ -22,6 +22,7 @@ from qrnn_jax.training.device_section import DeviceSection
 from qrnn_jax.training.experiment import prepare
 from qrnn_jax.training.recorder import Interrupted
 from qrnn_jax.training.train import train
+from qrnn_jax.training.yardsticks import yardsticks
 from tests.training.deadly import COST, SHOTS, STEPS, Watched, on_device
 from tests.training.test_resume import StopAt
 from tests.training.tiny_run import newest
@@ -176,7 +177,7 @@ def test_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     assert main(command(tmp_path, *budget)) == 0
     out, err = capfd.readouterr()
     assert f"from at most {SHOTS * 3 + 1} shots of local" in err
-    for words in ("zero", "best constant", "ridge regression on 1 inputs", "(this model, simulat"):
+    for words in ("zero", "best constant", "ridge regression on 1 inputs", "(this model), exact"):
         assert words in out
     assert "Stopped by the budget" in out
     assert f"Spent {SHOTS * 3} of {SHOTS * 3 + 1} shots on local" in out
@@ -318,3 +319,15 @@ def test_the_loss_and_its_error_bar_are_honest() -> None:
     assert 0.85 < z.std() < 1.15
     plain = jnp.mean((found.outputs - target) ** 2, axis=(1, 2))
     assert abs(((plain - exact) / loss.stderr).mean()) > 4 / np.sqrt(400)
+
+
+def test_the_committed_run_kept_its_budget_and_learnt() -> None:
+    """Made by `qrnn-jax train docs/results/hardware/device_training.toml`."""
+    path = Path(__file__).parents[2] / "docs" / "results" / "hardware" / "device_training.json"
+    summary = json.loads(path.read_text())
+    bill = summary["device"]
+    assert bill["spent"] + bill["left"] == bill["budget"] == 3_000_000
+    assert bill["spent"] == summary["steps"] * bill["shots_per_step"]
+    assert summary["loss_final"] <= 0.6 * summary["training_mse"]["constant"]
+    marks = yardsticks(tasks.decreasing_triangle(length=summary["task"]["length"]).train)
+    assert marks.errors == pytest.approx(summary["training_mse"])

@@ -106,7 +106,7 @@ def binned(
         >>> import numpy as np
         >>> from qrnn_jax.plots.shot_curve import binned
         >>> found = binned(np.arange(80.0), np.ones(80), np.full(80, 0.2))
-        >>> len(found.shots), round(found.error[0], 6)
+        >>> len(found.shots), round(float(found.error[0]), 6)
         (40, 0.141421)
     """
     groups = np.array_split(np.arange(len(loss)), min(BINS, len(loss)) or 1)

@@ -89,16 +89,13 @@ def train(
     chosen = {"name": device, "noise": noise, "shots": shots, "budget": budget}
     with exit_codes(debug=debug), Signals() as signals:
         from qrnn_jax.training.config import make_config
-        from qrnn_jax.training.device_section import rule_setting
         from qrnn_jax.training.recorder import Interrupted
         from qrnn_jax.training.train import train as run
 
-        from .device_table import print_device
         from .progress import reporting
-        from .table import print_summary
 
         changes = [
-            *([] if rule is None else rule_setting(rule)),
+            *_rule(rule),
             *(overrides or []),
             *(text for key, value in chosen.items() for text in _named(f"device.{key}", value)),
             *_named("training.steps", steps),
@@ -113,9 +110,22 @@ def train(
         except Interrupted as stop:
             say(f"{stop} Try: qrnn-jax train --out {shlex.quote(str(folder))} --resume")
             raise typer.Exit(signals.exit_code) from None
-        print_summary(summary, folder)
-        if "device" in summary:
-            print_device(summary)
+        _show(summary, folder)
+
+
+def _show(summary: dict[str, Any], folder: Path) -> None:
+    from .device_table import print_device
+    from .table import print_summary
+
+    print_summary(summary, folder)
+    if "device" in summary:
+        print_device(summary)
+
+
+def _rule(name: str | None) -> list[str]:
+    from qrnn_jax.training.device_section import rule_setting
+
+    return [] if name is None else rule_setting(name)
 
 
 def _settings(source: str | None, out: Path | None, *, resume: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, final
 
 import qrnn_jax as qj
@@ -14,6 +15,7 @@ from .fit import Progress
 from .metrics import read_metrics
 from .recorder import Recorder
 from .run_folder import RunFolder
+from .step import TrainState
 from .yardsticks import yardsticks
 
 PICTURE = "shots.png"
@@ -44,10 +46,9 @@ def train_on_device(
         >>> callable(train_on_device)
         True
     """
-    settings, training = experiment.config.device, experiment.config.training
+    settings = experiment.config.device
     assert settings is not None
     assert experiment.device is not None
-    assert experiment.gradient is not None
     journal = qj.hardware.Journal(folder.path / "jobs")
     queue = qj.hardware.Queue(experiment.device, budget=settings.budget, journal=journal)
     picture = LivePicture(experiment, folder)
@@ -58,21 +59,7 @@ def train_on_device(
         picture.refresh()
 
     try:
-        status = fit_on_device(
-            experiment.cell,
-            experiment.task.train,
-            optimizer=experiment.optimizer,
-            steps=training.steps,
-            key=experiment.keys[1],
-            batch=training.batch or None,
-            queue=queue,
-            shots=settings.shots,
-            gradient=experiment.gradient,
-            cost=experiment.shots_per_step,
-            spent=_spent(folder),
-            state=start.state,
-            callback=callback,
-        )
+        status = _fit(experiment, queue, start.state, _spent(folder), callback)
     except (qj.hardware.DeviceError, NumericalError):
         recorder.save()
         raise
@@ -85,6 +72,34 @@ def train_on_device(
         "training_mse": marks.errors,
         "ridge_lags": marks.lags,
     }
+
+
+def _fit(
+    experiment: Experiment,
+    queue: qj.hardware.Queue,
+    state: TrainState,
+    spent: int,
+    callback: Callable[[Progress], None],
+) -> str:
+    """`fit_on_device` with the experiment's settings."""
+    settings, training = experiment.config.device, experiment.config.training
+    assert settings is not None
+    assert experiment.gradient is not None
+    return fit_on_device(
+        experiment.cell,
+        experiment.task.train,
+        optimizer=experiment.optimizer,
+        steps=training.steps,
+        key=experiment.keys[1],
+        batch=training.batch or None,
+        queue=queue,
+        shots=settings.shots,
+        gradient=experiment.gradient,
+        cost=experiment.shots_per_step,
+        spent=spent,
+        state=state,
+        callback=callback,
+    )
 
 
 @final

@@ -1,22 +1,26 @@
-"""The table at the end of `qrnn-jax validate --device`."""
+"""What a training run on a device adds to the end: the exact training error, and the bill."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAVY
 from rich.console import Console
 from rich.table import Table
 
-from qrnn_jax.validation import DeviceReport
+ROWS = {
+    "model": "{cell} (this model), exact",
+    "zero": "zero",
+    "constant": "best constant",
+    "ridge": "ridge regression on {lags} inputs",
+}
 
 
-def print_device(report: DeviceReport, folder: Path) -> None:
-    """Print prediction beside counts, then whether they agree.
+def print_device(summary: dict[str, Any]) -> None:
+    """Print the training windows' errors as a table, and the shots as a sentence.
 
     Arguments:
-        report: what `compare_device` returned.
-        folder: where JSON and picture are.
+        summary: what `train` returned for a run on a device.
 
     Example:
         >>> from qrnn_jax.cli.device_table import print_device
@@ -24,31 +28,42 @@ def print_device(report: DeviceReport, folder: Path) -> None:
         True
     """
     console = Console(highlight=False, markup=False)
-    console.print()
-    console.print(_table(report))
-    verdict = "within" if report.passed else "NOT within"
-    console.print(
-        f"Counts are {verdict} 5 standard errors of the prediction: r.m.s. z = {report.rms_z:.2f} "
-        f"over {len(report.rows)} numbers, largest {report.largest_z:.2f}."
-    )
-    console.print(f"Folder: {folder}", soft_wrap=True)
+    console.print(_table(summary))
+    for sentence in _sentences(summary):
+        console.print(sentence, soft_wrap=True)
 
 
-def _table(report: DeviceReport) -> Table:
-    device = report.device + (f", noise of {report.noise}" if report.noise else "")
+def _table(summary: dict[str, Any]) -> Table:
+    """Predictors by rising error on the training windows."""
+    errors = {"model": summary["loss_final"], **summary["training_mse"]}
     table = Table(
-        title=f"{device}: {report.shots} shots",
+        title=f"{summary['task']['name']}: training windows, in units of the model",
         title_style="bold",
         title_justify="left",
         box=SIMPLE_HEAVY,
         pad_edge=False,
     )
-    table.add_column("cell")
-    headers = ["step", "output", *(["ideal"] if report.noise else []), "predicted", "counted"]
-    for header in (*headers, "s.e.", "z"):
+    table.add_column("predictor")
+    for header in ("mean squared error", "of the constant's"):
         table.add_column(header, justify="right")
-    for row in report.rows:
-        numbers = [*([row.ideal] if report.noise else []), row.predicted, row.counted]
-        words = [str(row.step + 1), str(row.output + 1), *(f"{number:+.3f}" for number in numbers)]
-        table.add_row(row.cell, *words, f"{row.stderr:.3f}", f"{row.z:+.2f}")
+    for name in sorted(errors, key=errors.__getitem__):
+        label = ROWS[name].format(cell=summary["cell"]["name"], lags=summary["ridge_lags"])
+        share = f"{100 * errors[name] / errors['constant']:.3g} %"
+        style = "bold" if name == "model" else None
+        table.add_row(label, f"{errors[name]:.4g}", share, style=style)
     return table
+
+
+def _sentences(summary: dict[str, Any]) -> list[str]:
+    device, rule = summary["device"], summary["gradient"]["name"]
+    place = device["name"] if device["noise"] is None else f"{device['name']} ({device['noise']})"
+    found = [
+        f"Spent {device['spent']} of {device['budget']} shots on {place} in {device['jobs']} jobs; "
+        f"{device['left']} are left. A step of {rule} costs {device['shots_per_step']}."
+    ]
+    if summary["status"] == "budget":
+        found.append(
+            "Stopped by the budget, before anything more was submitted; "
+            "`--resume --budget N` goes on with more."
+        )
+    return found

@@ -42,6 +42,24 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Train from counts of this device: local, aer.", metavar="NAME"),
+]
+Noise = Annotated[
+    str | None,
+    typer.Option(help="For aer: the snapshot of a real device, fake_manila.", metavar="NAME"),
+]
+Shots = Annotated[str | None, typer.Option(help="Repetitions of every circuit.", metavar="N")]
+Budget = Annotated[str | None, typer.Option(help="Shots in all, never exceeded.", metavar="N")]
+Rule = Annotated[
+    str | None,
+    typer.Option(
+        help="How counts become gradients: parameter-shift, shared-shift, spsa, finite-difference; "
+        "short for --set gradient.name=..., whose other settings may follow.",
+        metavar="NAME",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")
 ]
@@ -54,24 +72,32 @@ def train(
     steps: Steps = None,
     seed: Seed = None,
     overrides: Overrides = None,
+    device: Device = None,
+    noise: Noise = None,
+    shots: Shots = None,
+    budget: Budget = None,
+    rule: Rule = None,
     resume: Resume = False,
     debug: Debug = False,
 ) -> None:
     """Train a recurrent quantum circuit on a series, test it, draw it.
 
     Without arguments: on the yearly sunspot numbers. Ends with the test error beside those of
-    persistence, a linear autoregression and the variance.
+    persistence, a linear autoregression and the variance. With a device the gradients come from
+    its counts, and the run ends with its steps or its budget of shots.
     """
+    chosen = {"name": device, "noise": noise, "shots": shots, "budget": budget}
     with exit_codes(debug=debug), Signals() as signals:
         from qrnn_jax.training.config import make_config
         from qrnn_jax.training.recorder import Interrupted
         from qrnn_jax.training.train import train as run
 
         from .progress import reporting
-        from .table import print_summary
 
         changes = [
+            *_rule(rule),
             *(overrides or []),
+            *(text for key, value in chosen.items() for text in _named(f"device.{key}", value)),
             *_named("training.steps", steps),
             *_named("training.seed", seed),
         ]
@@ -84,7 +110,22 @@ def train(
         except Interrupted as stop:
             say(f"{stop} Try: qrnn-jax train --out {shlex.quote(str(folder))} --resume")
             raise typer.Exit(signals.exit_code) from None
-        print_summary(summary, folder)
+        _show(summary, folder)
+
+
+def _show(summary: dict[str, Any], folder: Path) -> None:
+    from .device_table import print_device
+    from .table import print_summary
+
+    print_summary(summary, folder)
+    if "device" in summary:
+        print_device(summary)
+
+
+def _rule(name: str | None) -> list[str]:
+    from qrnn_jax.training.device_section import rule_setting
+
+    return [] if name is None else rule_setting(name)
 
 
 def _settings(source: str | None, out: Path | None, *, resume: bool) -> dict[str, Any]:
@@ -111,8 +152,9 @@ def _default_folder(source: str | None) -> Path:
 
 
 def _headline(config: Any, folder: Path) -> str:
-    training = config.training
+    training, device = config.training, config.device
+    counts = "" if device is None else f" from at most {device.budget} shots of {device.name}"
     return (
-        f"Training {config.cell.name} on {config.task.name} for {training.steps} steps "
+        f"Training {config.cell.name} on {config.task.name} for {training.steps} steps{counts} "
         f"in {training.precision}, in {folder}"
     )

@@ -38,7 +38,7 @@ def validate_device(
     from qrnn_jax.training.metrics import strict_json
     from qrnn_jax.validation import compare_device, draw_device
 
-    from .device_table import print_device
+    from .comparison_table import print_device
 
     folder = result_folder("validate-device", out, resume=False)
     sizes = {} if shots is None else {"shots": shots}

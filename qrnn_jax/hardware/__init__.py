@@ -9,11 +9,13 @@ from qrnn_jax.hardware.columns import columns as columns
 from qrnn_jax.hardware.engine import Device as Device
 from qrnn_jax.hardware.errors import BudgetError as BudgetError
 from qrnn_jax.hardware.errors import DeviceError as DeviceError
+from qrnn_jax.hardware.errors import JournalError as JournalError
 from qrnn_jax.hardware.errors import ProgramError as ProgramError
 from qrnn_jax.hardware.from_pennylane import from_pennylane as from_pennylane
 from qrnn_jax.hardware.from_qasm import check_openqasm3 as check_openqasm3
 from qrnn_jax.hardware.from_qasm import from_openqasm3 as from_openqasm3
 from qrnn_jax.hardware.from_qiskit import from_qiskit as from_qiskit
+from qrnn_jax.hardware.journal import Journal as Journal
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.mitigation import LinearMitigation as LinearMitigation
 from qrnn_jax.hardware.mitigation import Mitigation as Mitigation

@@ -12,7 +12,8 @@ from jax import Array
 
 from qrnn_jax.engines.sampler import AbstractBranches
 from qrnn_jax.hardware.build import Step
-from qrnn_jax.hardware.queue import Queue, check_rows
+from qrnn_jax.hardware.jobs import check_rows
+from qrnn_jax.hardware.queue import Queue
 
 
 @final

@@ -36,3 +36,14 @@ class ProgramError(ValueError):
             ...
         qrnn_jax.hardware.errors.ProgramError: Line 1 must declare 1 .. 1000 qubits in all, but ...
     """
+
+
+@final
+class JournalError(OSError):
+    """The record of submitted jobs cannot be written or read, so nothing more is submitted.
+
+    Example:
+        >>> from qrnn_jax import hardware
+        >>> issubclass(hardware.JournalError, OSError)
+        True
+    """

@@ -49,7 +49,7 @@ def for_error(rules: Sequence[PlannedRule], error: float, planner: Planner) -> A
         return Advice(why, None)
     _, factor, best = min(able, key=lambda item: item[0])
     setting, shots = _scaled(best, factor)
-    grown = shots / best.shots * (1 if setting.draws is None else setting.draws / best.rule.draws)
+    grown = shots / best.shots * (setting.draws or 1) / (best.rule.draws or 1)
     found = planner(setting, shots, Error(best.stderr / math.sqrt(grown), best.bias))
     text = (
         f"{_settings(setting, shots)}: error {_error(found).after(1.0):.2g} for "

@@ -27,8 +27,8 @@ from qrnn_jax.gradients import AbstractEstimator, AbstractPerturbation
 from qrnn_jax.gradients.estimator import Point, Problem, split_shots
 from qrnn_jax.hardware.engine import Device
 from qrnn_jax.hardware.errors import DeviceError
+from qrnn_jax.hardware.jobs import Job, jobs_for
 from qrnn_jax.hardware.protocol import AbstractDevice
-from qrnn_jax.hardware.queue import Job, jobs_for
 from qrnn_jax.hardware.template import Template
 from qrnn_jax.run import run
 

@@ -115,3 +115,36 @@ class AbstractDevice(abc.ABC):
         Returns:
             (R, shots, T, outputs), uint8: 0 or 1. Shots and rows are independent of each other.
         """
+
+    def submit(
+        self, job: str, template: Template, rows: np.ndarray, shots: int, seed: int
+    ) -> str | None:
+        """Send a job without waiting for it. For remote devices; a simulator has nothing to send.
+
+        Sending the id of a job that the device has already (put it among the job's tags) must send
+        nothing and return the same ticket: it is asked again where a process died in between.
+
+        Arguments:
+            job: an id that no other job has.
+            template, rows, shots, seed: as in `run`.
+
+        Returns:
+            The ticket by which `attach` finds the job again; None where `attach` plays it.
+        """
+        del job, template, rows, shots, seed
+        return None
+
+    def attach(
+        self, ticket: str | None, template: Template, rows: np.ndarray, shots: int, seed: int
+    ) -> np.ndarray:
+        """Wait for a job that was sent, perhaps by a process that is gone.
+
+        Arguments:
+            ticket: from `submit`.
+            template, rows, shots, seed: as in `run`.
+
+        Returns:
+            As `run`.
+        """
+        del ticket
+        return self.run(template, rows, shots, seed)

@@ -13,8 +13,9 @@ from jax import Array
 
 from qrnn_jax.engines.sampler import AbstractJobs
 from qrnn_jax.hardware.build import Step
+from qrnn_jax.hardware.jobs import check_rows
 from qrnn_jax.hardware.mitigation import Mitigation, values_for
-from qrnn_jax.hardware.queue import Queue, check_rows
+from qrnn_jax.hardware.queue import Queue
 from qrnn_jax.hardware.template import Template
 
 _ROWS = 2**20  # rows of one request: the queue splits them as the device wishes

@@ -3,3 +3,4 @@
 from .circuit import circuit as circuit
 from .curves import curves as curves
 from .forecast import forecast as forecast
+from .shot_curve import shot_curve as shot_curve

@@ -27,6 +27,17 @@ def fifty_windows(
     return windows[train], windows[validation], windows[TRAINING_WINDOWS:]
 
 
+def last_steps(windows: Windows, length: int) -> Windows:
+    """The same windows, cut to their last steps; those that count are among them."""
+    length = whole("length", length, least=SCORED)
+    if length > LENGTH:
+        raise ValueError(
+            f"Argument `length` must be at most the {LENGTH} steps of a window, but is {length}."
+        )
+    last = slice(-length, None)
+    return Windows(windows.inputs[:, last], windows.targets[:, last], windows.mask[:, last])
+
+
 def validation_windows(seed: int) -> tuple[int, ...]:
     """Which of the first 40 windows Viqueira et al. hold back for validation, in ascending order.
 

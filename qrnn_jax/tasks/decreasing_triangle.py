@@ -3,13 +3,13 @@
 import numpy as np
 
 from ._checks import whole
-from ._fifty_windows import SAMPLES, fifty_windows
+from ._fifty_windows import SAMPLES, fifty_windows, last_steps
 from .base import Task
 from .scale import Standardiser
 from .triangle import triangle_wave
 
 
-def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
+def decreasing_triangle(*, seed: int = 2, delay: int = 12, length: int = 20) -> Task:
     """Predict a decaying triangular wave `delay` time units ahead.
 
     s(t) = 0.75 exp(-0.02 t) tri(t), where tri has period 5 and rises from -1 to 1 and back;
@@ -23,12 +23,15 @@ def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
     Arguments:
         seed: of the validation draw; the publication used 2.
         delay: time units between input and target, 10 samples each.
+        length: only the last steps of every window, 5 to 20; the publication used 20. The steps
+            that count stay the same: shorter circuits, for devices.
 
     Returns:
-        `train` (32, 20, 1), `validation` (8, 20, 1), `test` (10, 20, 1), in radians as they stand.
+        `train` (32, length, 1), `validation` (8, length, 1), `test` (10, length, 1), in radians as
+        they stand.
 
     Raises:
-        ValueError: if `delay` is below 1 or `seed` is negative.
+        ValueError: if `delay` is below 1, `seed` is negative, or `length` is not in 5 .. 20.
 
     Example:
         >>> from qrnn_jax import tasks
@@ -43,7 +46,10 @@ def decreasing_triangle(*, seed: int = 2, delay: int = 12) -> Task:
     ahead = 10 * delay
     time = np.linspace(0.0, 100.0 + delay, SAMPLES + ahead)
     series = np.exp(-0.02 * time) * 0.75 * triangle_wave(time / 5.0 + 0.5)
-    train, validation, test = fifty_windows(series[:SAMPLES], series[ahead:], seed=seed)
+    train, validation, test = (
+        last_steps(windows, length)
+        for windows in fifty_windows(series[:SAMPLES], series[ahead:], seed=seed)
+    )
     return Task(
         name="decreasing_triangle",
         train=train,

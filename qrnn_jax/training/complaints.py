@@ -77,7 +77,8 @@ def _locate(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, ty
 
 def _members(model: type[BaseModel], section: str) -> list[Any]:
     annotation = model.model_fields[section].annotation
-    return list(typing.get_args(annotation)) or [annotation]
+    members = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return members or [annotation]
 
 
 def _sentence(path: str, owner: type[BaseModel], entry: Any) -> str:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 import qrnn_jax as qj
 
 from .complaints import ConfigError, sentences
+from .device_section import DeviceSection
 from .files import read_capped
 from .optimizers import make_optimizer
 from .overrides import apply_overrides
@@ -123,10 +124,11 @@ class Config(Section):
     optimizer: OptimizerSection
     training: TrainingSection
     output: OutputSection = OutputSection()
+    device: DeviceSection | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults included, in JSON's own types; `make_config` takes it back."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude={"device"} if self.device is None else None)
 
 
 def make_config(settings: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:

@@ -15,6 +15,7 @@ import qrnn_jax as qj
 
 from .complaints import ConfigError
 from .config import Config
+from .device_checks import device_conflicts, shots_per_step
 from .loss import check_windows
 from .step import TrainState, init_state
 
@@ -55,6 +56,7 @@ class Experiment:
         config: the settings.
         task, cell, engine, optimizer: made from them; an automatic engine is resolved.
         gradient: None for the library's own choice.
+        device: where training plays its circuits; None for the engine itself.
 
     Example:
         >>> from qrnn_jax.training.config import make_config
@@ -70,6 +72,16 @@ class Experiment:
     engine: qj.AbstractExactEngine
     gradient: qj.AbstractGradient | None
     optimizer: optax.GradientTransformationExtraArgs
+    device: qj.hardware.AbstractDevice | None = None
+
+    @cached_property
+    def shots_per_step(self) -> int:
+        """What a training step costs on the device; 0 without one."""
+        settings, batch = self.config.device, self.config.training.batch or len(self.task.train)
+        if settings is None or not isinstance(self.gradient, qj.AbstractEstimator):
+            return 0
+        steps = self.task.train.inputs.shape[1]
+        return shots_per_step(self.cell, self.gradient, steps, settings.shots * batch)
 
     @cached_property
     def keys(self) -> tuple[Array, Array]:
@@ -119,9 +131,12 @@ def prepare(config: Config) -> Experiment:
     if engine is None:
         qubits = qj.StateVector() if circuit.is_unitary else qj.DensityMatrix()
         engine = qj.Gaussian() if circuit.is_modes else qubits
-    experiment = Experiment(
-        config, config.task.build(), cell, engine, config.gradient.build(), config.optimizer.build()
-    )
+    device = None if config.device is None else config.device.build()
+    gradient = config.gradient.build()
+    if device is not None and gradient is None:
+        gradient = qj.ParameterShift()
+    task, optimizer = config.task.build(), config.optimizer.build()
+    experiment = Experiment(config, task, cell, engine, gradient, optimizer, device)
     conflicts = _conflicts(experiment)
     if conflicts:
         raise ConfigError(*conflicts)
@@ -131,6 +146,9 @@ def prepare(config: Config) -> Experiment:
         raise ConfigError(f"Setting `gradient.name` must suit the circuit, but: {refusal}")
     for windows in experiment.splits.values():
         check_windows(cell, windows)
+    found = device_conflicts(config, experiment.gradient, experiment.shots_per_step)
+    if found:
+        raise ConfigError(*found)
     return experiment
 
 

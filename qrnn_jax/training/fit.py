@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,11 +33,12 @@ class Progress(NamedTuple):
         losses, gradient_norms: (n,), at the parameters before each step.
         used: (n,) bool, False where a step was skipped.
         train_s: seconds of training so far in this `fit`, compilation excluded.
+        columns: further numbers for the metrics, name -> (n,).
 
     Example:
         >>> from qrnn_jax import training
-        >>> training.Progress._fields
-        ('state', 'steps', 'losses', 'gradient_norms', 'used', 'train_s')
+        >>> training.Progress._fields[:3]
+        ('state', 'steps', 'losses')
     """
 
     state: TrainState
@@ -46,6 +47,7 @@ class Progress(NamedTuple):
     gradient_norms: NDArray[np.floating]
     used: NDArray[np.bool_]
     train_s: float
+    columns: Mapping[str, Sequence[float]] | None = None
 
 
 class FitResult(NamedTuple):
@@ -124,7 +126,7 @@ def fit(
     _check_counts(windows, steps=steps, batch=batch, chunk=chunk)
     check_windows(cell, windows)
     step = make_step(cell, optimizer, engine=engine, gradient=gradient)
-    state = init_state(params, optimizer) if state is None else _forgiven(state)
+    state = init_state(params, optimizer) if state is None else forgiven(state)
     advance = partial(_advance, step, batch, chunk, data=Batch.of(windows), key=key)
     start = time.perf_counter()
     jax.block_until_ready(advance(state, count=0))  # no step: compiles, and changes nothing
@@ -136,7 +138,7 @@ def fit(
         state = progress.state
         if callback is not None:
             callback(progress)
-        _stop_if_hopeless(progress)
+        stop_if_hopeless(progress)
     train_s = time.perf_counter() - start
     losses = np.concatenate([np.zeros(0), *(entry.losses for entry in log)])
     norms = np.concatenate([np.zeros(0), *(entry.gradient_norms for entry in log)])
@@ -181,7 +183,7 @@ def _advance(
         carry: tuple[Array, TrainState, StepMetrics],
     ) -> tuple[Array, TrainState, StepMetrics]:
         done, state, log = carry
-        state, metrics = step(state, _draw(data, key, state.step, batch))
+        state, metrics = step(state, draw(data, key, state.step, batch))
         log = jax.tree.map(lambda column, entry: column.at[done].set(entry), log, metrics)
         return done + 1, state, log
 
@@ -189,8 +191,14 @@ def _advance(
     return state, log
 
 
-def _draw(data: Batch, key: Array, step: Array, size: int | None) -> Batch:
-    """The batch of a step: the next `size` sequences of its epoch's permutation."""
+def draw(data: Batch, key: Array, step: Array, size: int | None) -> Batch:
+    """The batch of a step: the next `size` sequences of its epoch's permutation.
+
+    Example:
+        >>> from qrnn_jax.training.fit import draw
+        >>> callable(draw)
+        True
+    """
     if size is None:
         return data
     total = data.inputs.shape[0]
@@ -200,14 +208,30 @@ def _draw(data: Batch, key: Array, step: Array, size: int | None) -> Batch:
     return jax.tree.map(lambda array: array[chosen], data)
 
 
-def _forgiven(state: TrainState) -> TrainState:
-    """A state to go on from: one that was given up gets its full patience again."""
+def forgiven(state: TrainState) -> TrainState:
+    """A state to go on from: one that was given up gets its full patience again.
+
+    Example:
+        >>> from qrnn_jax.training.fit import forgiven
+        >>> callable(forgiven)
+        True
+    """
     if int(state.streak) < PATIENCE:
         return state
     return state._replace(streak=jnp.zeros_like(state.streak))
 
 
-def _stop_if_hopeless(progress: Progress) -> None:
+def stop_if_hopeless(progress: Progress) -> None:
+    """Give up where the latest steps changed nothing, several in a row.
+
+    Raises:
+        NumericalError: naming the steps.
+
+    Example:
+        >>> from qrnn_jax.training.fit import stop_if_hopeless
+        >>> callable(stop_if_hopeless)
+        True
+    """
     streak = int(progress.state.streak)
     if streak < PATIENCE:
         return

@@ -94,6 +94,7 @@ class Recorder:
         self.train_s = train_s
         self._before = int(snapshot.state.step), train_s
         self._settings = experiment.config
+        self._cost = experiment.shots_per_step
         self._folder = folder
         self._reporter = reporter
         self._validation_loss = validation_loss
@@ -110,6 +111,7 @@ class Recorder:
         self._append(progress, validation_loss)
         stopping = self._reporter.stopping()
         due = time.monotonic() - self._saved >= self._settings.output.checkpoint_seconds
+        due = due or self._settings.device is not None  # what was paid for is kept
         if due or stopping:
             self.save()
         if stopping:
@@ -150,6 +152,9 @@ class Recorder:
             }
             for step, loss, norm, used in zip(*columns, strict=True)
         ]
+        for name, values in (progress.columns or {}).items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
         if validation_loss is not None:
             rows[-1]["validation_loss"] = validation_loss
         try:
@@ -164,5 +169,13 @@ class Recorder:
     def _report(self, progress: Progress, validation_loss: float | None) -> None:
         step = int(progress.steps[-1])
         pace = progress.train_s / (step - self._before[0])
-        left_s = pace * (self._settings.training.steps - step)
+        left_s = pace * self._steps_left(progress)
         self._reporter.advance(step, float(progress.losses[-1]), validation_loss, left_s)
+
+    def _steps_left(self, progress: Progress) -> int:
+        """Up to the last step, or as many as a budget of shots still allows."""
+        left = self._settings.training.steps - int(progress.steps[-1])
+        if self._settings.device is None or progress.columns is None:
+            return left
+        shots = self._settings.device.budget - int(progress.columns["shots"][-1])
+        return min(left, shots // self._cost)

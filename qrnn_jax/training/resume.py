@@ -12,7 +12,12 @@ from .experiment import Experiment, Snapshot
 from .metrics import truncate_metrics
 from .run_folder import RunFolder
 
-FREE = ("training.steps", "output.checkpoint_seconds", "output.pictures")  # may change on resuming
+FREE = (  # may change on resuming
+    "training.steps",
+    "output.checkpoint_seconds",
+    "output.pictures",
+    "device.budget",
+)
 
 
 def starting_point(

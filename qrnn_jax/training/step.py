@@ -119,15 +119,43 @@ def make_step(
             return mean_squared_error(cell, params, batch, engine=engine, gradient=gradient)
 
         value, slope = jax.value_and_grad(loss)(state.params)
-        updates, optimizer_state = search.update(
-            slope, state.optimizer_state, state.params, value=value, grad=slope, value_fn=loss
-        )
-        params = optax.apply_updates(state.params, updates)
-        used = jnp.isfinite(value) & _all(jnp.isfinite, slope) & _all(_meaningful, params)
-        metrics = StepMetrics(value, optax.tree.norm(slope), used)
-        return _next(state, params, optimizer_state, used), metrics
+        return update(search, state, value, slope, value_fn=loss)
 
     return step
+
+
+def update(
+    optimizer: optax.GradientTransformationExtraArgs,
+    state: TrainState,
+    value: Array,
+    slope: Any,
+    **offered: Any,
+) -> tuple[TrainState, StepMetrics]:
+    """The state after a loss and its gradient were found, however that was.
+
+    Arguments:
+        optimizer: with support for extra arguments.
+        state: before the step.
+        value, slope: the loss and its gradient; where they are not usable, nothing but the counters
+            changes, as in `make_step`.
+        offered: further things that the optimizer may use.
+
+    Example:
+        >>> import jax.numpy as jnp, optax
+        >>> from qrnn_jax import training
+        >>> from qrnn_jax.training.step import update
+        >>> optimizer = optax.with_extra_args_support(optax.sgd(0.5))
+        >>> state = training.init_state(jnp.ones(2), optimizer)
+        >>> update(optimizer, state, jnp.ones(()), jnp.ones(2))[0].params.tolist()
+        [0.5, 0.5]
+    """
+    updates, optimizer_state = optimizer.update(
+        slope, state.optimizer_state, state.params, value=value, grad=slope, **offered
+    )
+    params = optax.apply_updates(state.params, updates)
+    used = jnp.isfinite(value) & _all(jnp.isfinite, slope) & _all(_meaningful, params)
+    metrics = StepMetrics(value, optax.tree.norm(slope), used)
+    return _next(state, params, optimizer_state, used), metrics
 
 
 def _next(state: TrainState, params: Any, optimizer_state: Any, used: Array) -> TrainState:

@@ -17,6 +17,7 @@ from .evaluate import Predictor, make_predictor, masked_loss
 from .experiment import Experiment, Snapshot, prepare
 from .fit import fit
 from .free_running import free_run
+from .on_device import train_on_device
 from .pictures import draw_pictures
 from .recorder import Interrupted, Recorder, Reporter, Silent
 from .resume import starting_point
@@ -43,6 +44,7 @@ def train(
         ValueError: the configuration describes something impossible (no file is touched then), or
             is not that of the run to be resumed.
         NumericalError: training gave no usable steps; a checkpoint has been saved.
+        DeviceError: the device failed in all tries; a checkpoint has been saved.
         RunFolderError, CheckpointError, OSError: the folder cannot be used.
         Interrupted: the reporter asked to stop; a checkpoint has been saved.
 
@@ -83,7 +85,7 @@ def _run(
         train_s=train_s,
         validation_loss=_validation_loss(task.validation, predictor),
     )
-    fit_s = _fit(experiment, start, recorder)
+    on_device, fit_s = _fit(experiment, folder, start, recorder)
     end, train_s = recorder.snapshot, recorder.train_s
     params = end.best.params if experiment.selects_best else end.state.params
     _begin("testing", reporter, folder)
@@ -103,13 +105,22 @@ def _run(
         compile_s=predictor_s + fit_s,
         train_s=train_s,
     )
+    summary |= on_device
     folder.write_json("summary.json", summary)
     return summary
 
 
-def _fit(experiment: Experiment, start: Snapshot, recorder: Recorder) -> float:
-    """Train to the last step and save a checkpoint there; returns seconds of compiling."""
+def _fit(
+    experiment: Experiment, folder: RunFolder, start: Snapshot, recorder: Recorder
+) -> tuple[dict[str, Any], float]:
+    """Train to the last step and save a checkpoint there.
+
+    Returns:
+        What a device adds to the summary, and seconds of compiling.
+    """
     training = experiment.config.training
+    if experiment.device is not None:
+        return train_on_device(experiment, folder, start, recorder), 0.0
     try:
         result = fit(
             experiment.cell,
@@ -129,7 +140,7 @@ def _fit(experiment: Experiment, start: Snapshot, recorder: Recorder) -> float:
         recorder.save()
         raise
     recorder.save()
-    return result.compile_s
+    return {}, result.compile_s
 
 
 def _validation_loss(

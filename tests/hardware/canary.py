@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 import qrnn_jax as qj
-from qrnn_jax.hardware.queue import seed_from
+from qrnn_jax.hardware.jobs import seed_from
 from tests import oracle
 from tests.helpers import random_isometry
 

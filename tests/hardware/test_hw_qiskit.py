@@ -8,7 +8,7 @@ from scipy import stats
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import LocalDevice, QiskitDevice, Queue
-from qrnn_jax.hardware.queue import seed_from
+from qrnn_jax.hardware.jobs import seed_from
 from tests.hardware import canary
 from tests.helpers import cell_inputs
 

@@ -7,7 +7,7 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import BudgetError, Capabilities, DeviceError, LocalDevice, Queue
-from qrnn_jax.hardware.queue import jobs_for, seed_from
+from qrnn_jax.hardware.jobs import jobs_for, seed_from
 
 CELL = qj.CircuitCell(
     qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CNOT(0, 1), qj.Reset(0), qj.Reset(1))),

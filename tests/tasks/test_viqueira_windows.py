@@ -132,3 +132,15 @@ def test_seed_and_delay_are_checked():
         tasks.decreasing_triangle(seed=-1)
     with pytest.raises(ValueError, match=r"`delay` must be a whole number of at least 1"):
         tasks.decreasing_triangle(delay=0.5)
+
+
+def test_shorter_windows_end_where_the_long_ones_do(task):
+    short = tasks.decreasing_triangle(length=7)
+    for name in ("train", "validation", "test"):
+        long, cut = getattr(task, name), getattr(short, name)
+        assert cut.inputs.shape == (len(long), 7, 1)
+        np.testing.assert_array_equal(cut.inputs, long.inputs[:, 13:])
+        np.testing.assert_array_equal(cut.targets[cut.mask], long.targets[long.mask])
+    for length in (4, 21):
+        with pytest.raises(ValueError, match="`length` must be"):
+            tasks.decreasing_triangle(length=length)

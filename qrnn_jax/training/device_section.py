@@ -1,0 +1,70 @@
+"""The section of a configuration that says: train on a device, from counts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+import qrnn_jax as qj
+
+from .complaints import ConfigError, near
+from .sections import Section
+
+RULES: dict[str, dict[str, Any]] = {
+    "parameter-shift": {"name": "ParameterShift"},
+    "shared-shift": {"name": "SharedShift"},
+    "spsa": {"name": "SPSA", "step": 0.2},
+    "finite-difference": {"name": "FiniteDifference", "step": 0.3},
+}
+
+
+class DeviceSection(Section):
+    """Where the shots of a training run are played, and how many it may cost.
+
+    name: as in `qj.hardware.named`. noise: for `aer`, the snapshot of a real device. shots:
+    repetitions of every circuit. budget: of shots in all, never exceeded. The rule that turns
+    counts into gradients is the section `[gradient]`; `[engine]` is what the model is tested with.
+
+    Example:
+        >>> from qrnn_jax.training.device_section import DeviceSection
+        >>> DeviceSection(name="local", shots=50, budget=10_000).build()
+        LocalDevice(max_shots=100000)
+    """
+
+    name: Literal["local", "aer"]
+    noise: str | None = None
+    shots: int = Field(default=100, ge=1, lt=2**31)
+    budget: int = Field(ge=1, lt=2**53)
+
+    def build(self) -> qj.hardware.AbstractDevice:
+        """The device itself.
+
+        Raises:
+            ConfigError: its package is missing, or there is no such noise.
+        """
+        try:
+            return qj.hardware.named(self.name, self.noise)
+        except ImportError as error:
+            raise ConfigError(f"Setting `device.name`: {error}") from None
+        except ValueError as error:
+            text = str(error).replace("Argument `noise`", "Setting `device.noise`")
+            raise ConfigError(text) from None
+
+
+def rule_setting(rule: str) -> list[str]:
+    """A rule's name on the command line as replacements of settings.
+
+    Raises:
+        ConfigError: an unknown name.
+
+    Example:
+        >>> from qrnn_jax.training.device_section import rule_setting
+        >>> rule_setting("spsa")
+        ['gradient.name=SPSA', 'gradient.step=0.2']
+    """
+    if rule not in RULES:
+        raise ConfigError(
+            f"Option `--rule` must be known, but is {rule!r}; try {near(rule, tuple(RULES))}."
+        )
+    return [f"gradient.{key}={value}" for key, value in RULES[rule].items()]

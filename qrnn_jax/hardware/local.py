@@ -5,6 +5,7 @@ itself must not be used (it may wait for itself). It shares no code with the eng
 instructions that other devices get, so it also judges how circuits are lowered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -20,6 +21,8 @@ from qrnn_jax.hardware.template import (
     Template,
 )
 
+Wires = tuple[int, ...]
+_OTHERS = ("measure", "reset", "kraus")
 _IN_FLIGHT = 2**20  # amplitudes of the repetitions played side by side
 _CALL_S, _AMPLITUDE_S = 35e-6, 6e-9  # of an instruction; docs/results/hardware/plan.json
 _ROOT = 2**-0.5
@@ -98,22 +101,26 @@ def _play(template: Template, tape: np.ndarray, shots: int, rng: np.random.Gener
     psi = np.zeros((len(tape), *[2] * template.wires, shots), np.complex64)
     psi.reshape(len(tape), -1, shots)[:, 0] = 1
     bits = np.zeros((len(tape), shots, template.steps, template.outputs), np.uint8)
+    gates: list[tuple[np.ndarray, Wires]] = []  # still to be played
     for step, instruction in template.instructions():
         name = instruction.name
+        if name not in _OTHERS and instruction.when is None:
+            gates.append((_matrices(instruction, tape[:, step]), instruction.wires))
+            continue
+        psi, gates = _all_applied(gates, psi), []
         if name == "measure":
             psi, found = _measured(psi, instruction.wires[0], rng)
             if instruction.bit is not None:
                 bits[:, :, step, instruction.bit] = _flipped(found, instruction.flips, rng)
         elif name == "reset":
-            psi, found = _measured(psi, instruction.wires[0], rng)
+            psi, _ = _measured(psi, instruction.wires[0], rng)
             psi = _emptied(psi, instruction.wires[0])
         elif name == "kraus":
             psi = _jumped(psi, instruction, rng)
         else:
             made = _applied(_matrices(instruction, tape[:, step]), psi, instruction.wires)
-            if instruction.when is not None:
-                made = np.where(_holds(instruction.when, bits[:, :, step - 1], psi), made, psi)
-            psi = made
+            assert instruction.when is not None
+            psi = np.where(_holds(instruction.when, bits[:, :, step - 1], psi), made, psi)
     return bits
 
 
@@ -139,13 +146,30 @@ def _matrices(instruction: Instruction, row: np.ndarray) -> np.ndarray:
     return np.cos(half) * np.eye(len(pauli)) - 1j * np.sin(half) * pauli
 
 
-def _applied(matrices: np.ndarray, psi: np.ndarray, wires: tuple[int, ...]) -> np.ndarray:
+def _all_applied(gates: Sequence[tuple[np.ndarray, Wires]], psi: np.ndarray) -> np.ndarray:
+    """Gates in a row: one by one, or their product first, where there are more shots than states.
+
+    The product is what the gates make of the columns of the identity.
+    """
+    size = 2 ** (psi.ndim - 2)
+    if len(gates) <= 2 or size >= psi.shape[-1]:
+        for matrices, wires in gates:
+            psi = _applied(matrices, psi, wires)
+        return psi
+    whole = np.eye(size, dtype=psi.dtype).reshape(1, *psi.shape[1:-1], size)
+    for matrices, wires in gates:
+        whole = _applied(matrices, whole, wires)
+    product = whole.reshape(len(whole), size, size)
+    return np.matmul(product, psi.reshape(len(psi), size, -1)).reshape(psi.shape)
+
+
+def _applied(matrices: np.ndarray, psi: np.ndarray, wires: Wires) -> np.ndarray:
     """Matrices (R or 1, d, d) on some wires of (R, 2, .., 2, S)."""
     axes, front = [wire + 1 for wire in wires], list(range(1, len(wires) + 1))
     moved = np.moveaxis(psi, axes, front)  # (R, 2, .., 2 of the wires, rest, S)
     flat = moved.reshape(len(psi), matrices.shape[1], -1)
     made = np.matmul(matrices.astype(psi.dtype), flat)
-    return np.moveaxis(made.reshape(moved.shape), front, axes)
+    return np.moveaxis(made.reshape(len(made), *moved.shape[1:]), front, axes)
 
 
 def _weights(psi: np.ndarray) -> np.ndarray:

@@ -18,6 +18,21 @@ def test_every_gate_has_the_exact_probabilities(name: str) -> None:
     assert canary.p_value(LOCAL, name, CASES[name]) * len(CASES) > 1e-5
 
 
+@pytest.mark.parametrize("name", ["RYY", "Unitary", "Evolution, commuting", "If, U3"])
+def test_few_shots_of_many_rows_have_them_too(name: str) -> None:
+    """Gates are played one by one there; where there are many shots, their product is."""
+
+    class Few(qj.hardware.AbstractDevice):
+        capabilities = LOCAL.capabilities
+
+        def run(self, template, rows, shots, seed):  # type: ignore[no-untyped-def]
+            (row,) = rows
+            bits = LOCAL.run(template, np.tile(row, (shots // 4, 1)), 4, seed)
+            return bits.reshape(1, shots, *bits.shape[2:])
+
+    assert canary.p_value(Few(), name, CASES[name]) * 4 > 1e-5
+
+
 @pytest.mark.parametrize("name", canary.REFUSED)
 def test_what_has_no_exact_form_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name.split(" ")[0]):

@@ -70,6 +70,11 @@ class Device(AbstractEngine):
                 "try `qj.hardware.LocalDevice()`."
             )
         check_shots(self.shots)
+        if self.mitigation is not None and not callable(self.mitigation):
+            raise TypeError(
+                f"Argument `mitigation` must be a function, but is {self.mitigation!r}; "
+                "try `qj.hardware.LinearMitigation(...)`."
+            )
 
     @property
     def queue(self) -> Queue:

@@ -49,7 +49,8 @@ class QiskitDevice(AbstractDevice):
 
     Raises:
         TypeError: neither a sampler nor a function.
-        ValueError: a sampler with a seed of its own: it would return the same shots every time.
+        ValueError: a sampler with a seed of its own: it would return the same shots every time; a
+            schedule or a layout without a backend.
 
     Example:
         >>> import qrnn_jax as qj
@@ -82,6 +83,11 @@ class QiskitDevice(AbstractDevice):
             raise TypeError(
                 "Argument `sampler` must be a sampler of Qiskit or a function that makes one for a "
                 f"seed, but is {sampler!r}; try `lambda seed: SamplerV2(seed=seed)`."
+            )
+        if backend is None and (scheduled or layout is not None):
+            raise ValueError(
+                "Arguments `scheduled` and `layout` must come with `backend`, but it is None: "
+                "circuits are transpiled for a backend only."
             )
         self._backend = backend
         self._level = optimization_level

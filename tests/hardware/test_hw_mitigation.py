@@ -160,5 +160,7 @@ def test_errors_that_cannot_be_undone_are_refused() -> None:
         LinearMitigation(((3, 0.4, 0.6),))
     with pytest.raises(ValueError, match="`p10 of place 0` must be in"):
         LinearMitigation(((0, 0.4, -0.1),))
+    with pytest.raises(TypeError, match="`mitigation` must be a function"):
+        device("linear", 10)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a device with a backend"):
         LinearMitigation.of_backend(LocalDevice())  # type: ignore[arg-type]

@@ -138,6 +138,12 @@ def test_a_device_without_a_backend_has_no_twin() -> None:
         qj.hardware.twin(CELL, qj.hardware.LocalDevice(), 2)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("options", [{"scheduled": True}, {"layout": (2, 1)}])
+def test_only_circuits_for_a_backend_are_scheduled_or_placed(options: dict) -> None:
+    with pytest.raises(ValueError, match="`scheduled` and `layout` must come with `backend`"):
+        qj.hardware.QiskitDevice(lambda seed: None, **options)
+
+
 def manila() -> qj.hardware.QiskitDevice:
     pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit` (qiskit, qiskit-aer)")
     pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")

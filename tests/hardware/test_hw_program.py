@@ -251,6 +251,10 @@ def test_the_read_out_stands_where_the_program_measures() -> None:
     assert operations[1:] == (
         qj.Read(measure=True), qj.Measure(0), qj.Reset(1), qj.H(2),
     )  # fmt: skip
+    going_on = Q + "x q[1]; c[0] = measure q[0]; h q[0]; reset q[0];"
+    assert from_openqasm3(going_on).operations == (
+        qj.X(1), qj.Read(measure=True), qj.Measure(0), qj.H(0), qj.Reset(0),
+    )  # fmt: skip
     for text in (
         "c[0] = measure q[0]; reset q[0]; h q[0]; c[1] = measure q[0];",
         "c[0] = measure q[0]; h q[1]; c[1] = measure q[1];",

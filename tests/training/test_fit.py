@@ -8,7 +8,7 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax import training
-from qrnn_jax.training.fit import _advance, _draw
+from qrnn_jax.training.fit import _advance, draw
 from tests.training.small import CELL, START, Fragile, same_bits, windows, with_bad_input
 
 KEY = jax.random.key(5)
@@ -104,7 +104,7 @@ def test_an_epoch_draws_every_window_once():
     data = training.Batch(*(jnp.arange(8.0)[:, None] for _ in range(3)))
 
     def epoch(number, key):
-        drawn = [_draw(data, key, jnp.int32(4 * number + i), 2) for i in range(4)]
+        drawn = [draw(data, key, jnp.int32(4 * number + i), 2) for i in range(4)]
         for batch in drawn:  # inputs, targets and mask belong together
             np.testing.assert_array_equal(batch.inputs, batch.targets)
             np.testing.assert_array_equal(batch.inputs, batch.mask)
@@ -119,7 +119,7 @@ def test_an_epoch_draws_every_window_once():
 
 def test_a_remainder_is_left_out_and_batches_stay_disjoint():
     data = training.Batch(*(jnp.arange(8.0)[:, None] for _ in range(3)))
-    drawn = [_draw(data, KEY, jnp.int32(i), 3).inputs[:, 0].tolist() for i in range(2)]
+    drawn = [draw(data, KEY, jnp.int32(i), 3).inputs[:, 0].tolist() for i in range(2)]
     assert len({*drawn[0], *drawn[1]}) == 6
 
 

@@ -1,7 +1,7 @@
 """How long a device will take: what it says of itself, or what a pilot run shows."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,11 +11,9 @@ from qrnn_jax.hardware.queue import Queue
 from qrnn_jax.hardware.speed import Speed
 from qrnn_jax.hardware.template import Template
 
-_ROWS = 16  # of the pilot's table
-_SHOTS = 8  # the first number of shots, multiplied until it takes long enough to be timed
-_GROWTH = 8
-_MOST = 4096
-_LONG = 0.1  # seconds
+_ROWS, _SHOTS = (8, 64, 256), (8, 64, 512, 4096)  # of the pilot, tried in this order
+_LONG = 0.1  # seconds: what takes as long can be timed
+_TRIES = 3  # of the shortest job
 
 
 def seconds_of(
@@ -35,9 +33,9 @@ def seconds_of(
 def pilot(queue: Queue, template: Template) -> Speed:
     """Play a few rows and see: the queue counts the shots, and may refuse them.
 
-    Three unknowns, three times: of a job of one row, of the same with more shots, of a table of
-    rows. A job before them pays for what is done once. Shots grow
-    until they take long enough to be timed, or the budget ends.
+    Three unknowns, three times: of a job of one row and shot, of one with more rows, of one with
+    more shots. More are taken until it is long enough to be timed, or the budget ends. A job before
+    them pays for what is done once.
 
     Arguments:
         queue: where the pilot's jobs go.
@@ -48,19 +46,30 @@ def pilot(queue: Queue, template: Template) -> Speed:
     """
     limits = queue.device.capabilities
     _timed(queue, template, 1, 1)
-    one = _timed(queue, template, 1, 1)
-    rows = min(_ROWS, limits.max_rows, limits.max_executions)
-    many = _timed(queue, template, rows, 1)
-    most = min(limits.max_shots, limits.max_executions, _MOST)
-    shots = min(_SHOTS, most)
-    while (long := _timed(queue, template, 1, shots)) < _LONG:
-        more = min(shots * _GROWTH, most)
-        if more == shots or (queue.left is not None and more > queue.left):
-            break
-        shots = more
-    execution = max(long - one, 0.0) / max(shots - 1, 1)
-    row = max((many - one) / max(rows - 1, 1) - execution, 0.0)
+    one = min(_timed(queue, template, 1, 1) for _ in range(_TRIES))
+    most = min(limits.max_rows, limits.max_executions)
+    rows, by_rows = _grown(queue, _ROWS, most, lambda rows: _timed(queue, template, rows, 1))
+    most = min(limits.max_shots, limits.max_executions)
+    shots, by_shots = _grown(queue, _SHOTS, most, lambda shots: _timed(queue, template, 1, shots))
+    execution = max(by_shots - one, 0.0) / max(shots - 1, 1)
+    row = max((by_rows - one) / max(rows - 1, 1) - execution, 0.0)
     return Speed(max(one - row - execution, 0.0), row, execution)
+
+
+def _grown(
+    queue: Queue, sizes: Sequence[int], most: int, play: Callable[[int], float]
+) -> tuple[int, float]:
+    """The first size that takes long, or the last one allowed, and its seconds."""
+    size, seconds = 1, 0.0
+    for wanted in sizes:
+        more = min(wanted, most)
+        is_known = seconds > 0
+        if is_known and (more == size or (queue.left is not None and more > queue.left)):
+            break
+        size, seconds = more, play(more)
+        if seconds >= _LONG:
+            break
+    return size, seconds
 
 
 def _timed(queue: Queue, template: Template, rows: int, shots: int) -> float:

@@ -1,10 +1,9 @@
 """`python -m benchmarks.plan`: the planned time of a gradient beside the time that it takes.
 
 Each case is one value and gradient of one sequence by `ParameterShift`, on Aer, ideal and with the
-noise of a snapshot, and on the local device. The time that counts is what the device's `run` takes,
-summed over all jobs. A pilot is judged by the clock on the wall, as it was timed under the same
-load; what a device states of its speed by processor seconds, which do not depend on who else works
-on the machine.
+noise of a snapshot. The time that counts is what the device's `run` takes, summed over all jobs. A
+pilot is judged by the clock on the wall, as it was timed under the same load; what a device states
+of its speed by processor seconds, which do not depend on who else works on the machine.
 """
 
 import argparse
@@ -30,7 +29,7 @@ CELLS = {
         exchange=1, memory=2, layers=1, uploads=1
     ),
 }
-DEVICES = (("local", None, 1000), ("aer", None, 200), ("aer", "fake_manila", 20))  # with shots
+DEVICES = (("aer", None, 200), ("aer", "fake_manila", 20))  # with shots
 STEPS = (3, 8)
 FACTOR = 3.0  # allowed between a planned time and a measured one
 _TRIES = 2

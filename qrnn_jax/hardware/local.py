@@ -12,7 +12,6 @@ from typing import Any, final
 import numpy as np
 
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
-from qrnn_jax.hardware.speed import Speed
 from qrnn_jax.hardware.template import (
     CONDITION,
     READOUT_ERROR,
@@ -24,7 +23,6 @@ from qrnn_jax.hardware.template import (
 Wires = tuple[int, ...]
 _OTHERS = ("measure", "reset", "kraus")
 _IN_FLIGHT = 2**20  # amplitudes of the repetitions played side by side
-_CALL_S, _AMPLITUDE_S = 35e-6, 6e-9  # of an instruction; docs/results/hardware/plan.json
 _ROOT = 2**-0.5
 _PAULIS = {
     "x": np.array([[0, 1], [1, 0]], complex),
@@ -76,11 +74,6 @@ class LocalDevice(AbstractDevice):
     def capabilities(self) -> Capabilities:
         basis = GATES | {"measure", "reset", "kraus", CONDITION, READOUT_ERROR}
         return Capabilities(basis, max_wires=20, max_shots=self.max_shots)
-
-    def speed(self, template: Template) -> Speed:
-        amplitudes = self.size(template).instructions << template.wires
-        calls = self.size(template).instructions * _CALL_S
-        return Speed(calls, 0.0, amplitudes * _AMPLITUDE_S)
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)

@@ -383,7 +383,7 @@ def test_transpiled_circuits_are_counted_and_timed() -> None:
     (circuit,) = found.circuits
     assert circuit.two_qubit == counts["cx"] > template.count()["unitary"]
     assert circuit.instructions == sum(counts.values())
-    assert found.rules[0].jobs == 4  # 2048 shots and 1, twice
+    assert found.rules[0].jobs == 2 * found.rules[0].requests  # 2048 shots, and 1
     assert found.rules[0].seconds > 0
     ideal = qj.plan(
         cell, 3, shots=10, rule=qj.ParameterShift(), device=qj.hardware.named("aer")
@@ -399,7 +399,7 @@ def test_planned_times_are_within_a_factor_of_three() -> None:
     pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit`")
     from benchmarks.plan import FACTOR, cases, factors, measure
 
-    found = [factors(measure(case)) for case in cases() if case.device == "aer"]
+    found = [factors(measure(case)) for case in cases()]
     assert len(found) == 8  # two cells, two lengths, with and without noise
     print(found)
     assert max(value for record in found for value in record.values()) < FACTOR

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +15,19 @@ from benchmarks import report
 from benchmarks.environment import interpreter
 from benchmarks.measure import Record, arguments, compare
 from benchmarks.memory import measure_apart
+from benchmarks.peers import reduced_for, refusal_of
 from benchmarks.picture import draw
 from benchmarks.process import NAMES, peer_named, starting
-from benchmarks.programs import BACKPROP, CHECKPOINTED, OURS, REPLAY, SHARED, chosen_plan, programs
+from benchmarks.programs import (
+    BACKPROP,
+    CHECKPOINTED,
+    OURS,
+    PLAIN,
+    REPLAY,
+    SHARED,
+    chosen_plan,
+    programs,
+)
 from benchmarks.workloads import WORKLOADS, Workload
 
 _RESULTS = Path(__file__).resolve().parent / "results"
@@ -33,7 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--picture", action="store_true", help="draw the results that are there")
     parser.add_argument("--out", type=Path, help="folder for JSON (default: benchmarks/results)")
+    parser.add_argument("--gpu", action="store_true", help="run `python -m benchmarks.gpu` instead")
     chosen = parser.parse_args(arguments)
+    if chosen.gpu:
+        from benchmarks import gpu
+
+        return gpu.main(["--out", str(chosen.out)] if chosen.out else [])
     if chosen.quick and chosen.out is not None and chosen.out.resolve() == _RESULTS:
         parser.error("a quick run must not replace real results; try another --out")
     if chosen.picture:
@@ -69,7 +85,12 @@ def run(
         workload = workload.small()
     rounds = _SLOW_ROUNDS if workload.name == "S1" else _ROUNDS
     rounds = _QUICK_ROUNDS if quick else rounds
-    with starting(peers, workload, quick=quick) as starts:
+    whole = {
+        peer: python
+        for peer, python in peers.items()
+        if refusal_of(peer, workload) or reduced_for(peer, workload) == workload
+    }
+    with starting(whole, workload, quick=quick) as starts:
         losses = programs(workload)
         expected, records = compare(workload, losses, starts, rounds=rounds, say=_say)
     if peers:
@@ -78,15 +99,40 @@ def run(
         ours.memory = measure_apart(workload.name, OURS, quick=quick)
     print("\n" + report.table(workload, records), flush=True)
     extra: dict[str, Any] = {"quick": quick, "plan": chosen_plan(workload)}
+    rest = {peer: python for peer, python in peers.items() if peer not in whole}
+    smaller = {peer.TITLE: less(workload, peer, rest[peer], quick=quick) for peer in rest}
     if workload.name == "S1":
         extra["routes"] = routes(records, workload)
         print(_route_lines(extra["routes"]), flush=True)
     if workload.name == "W3":
         extra["memory"] = memory(workload.name, quick=quick)
         print(_memory_lines(extra["memory"]), flush=True)
+    if smaller:
+        extra["less_of_it"] = {title: told for title, (told, _) in smaller.items()}
     content = report.as_json(workload, expected, records, extra)
     refused = any(record.refused for record in records)
+    refused = refused or not all(accepted for _, accepted in smaller.values())
     return content, not refused and not report.missed(workload, records)
+
+
+def less(
+    workload: Workload, peer: ModuleType, python: Path, *, quick: bool
+) -> tuple[dict[str, Any], bool]:
+    """A slow peer on as much of a workload as it runs in seconds, beside plain JAX and ours there.
+
+    Nothing is scaled up to the whole workload.
+    """
+    small = reduced_for(peer, workload)
+    title = f"{workload.title}; less of it, for {peer.TITLE}"
+    small = replace(small, title=title)
+    losses = {name: programs(small)[name] for name in (PLAIN, OURS)}
+    with starting({peer: python}, workload, quick=quick) as starts:
+        expected, records = compare(small, losses, starts, rounds=_SLOW_ROUNDS, say=_say)
+    print("\n" + report.table(small, records), flush=True)
+    content = report.as_json(small, expected, records, {})
+    kept = ("title", "sizes", "reference", "programs", "ratios", "ours_over")
+    refused = any(record.refused for record in records)
+    return {key: content[key] for key in kept}, not refused
 
 
 def routes(records: list[Record], workload: Workload) -> dict[str, float | None]:

@@ -15,7 +15,8 @@ from typing import Any
 import jax
 
 from benchmarks.machine import versions
-from benchmarks.measure import prepare
+from benchmarks.measure import prepare, prepare_numpy
+from benchmarks.peers import reduced_for
 from benchmarks.workloads import WORKLOADS
 
 
@@ -29,7 +30,11 @@ def main() -> None:
     workload = WORKLOADS[chosen.workload]
     workload = workload.small() if chosen.quick else workload
     peer = importlib.import_module(chosen.module)
-    ready = prepare(peer.loss(workload), workload.draw())
+    workload = reduced_for(peer, workload)
+    if hasattr(peer, "training_step"):
+        ready = prepare_numpy(peer.training_step(workload), workload.draw())
+    else:
+        ready = prepare(peer.loss(workload), workload.draw())
     names = [line.split("==")[0] for line in peer.REQUIREMENTS]
     tell(
         {

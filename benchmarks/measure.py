@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from benchmarks.machine import memory_bytes
 from benchmarks.plain_jax import Loss, plain_loss
 from benchmarks.resident import watch
 from benchmarks.workloads import Numbers, Workload
@@ -29,6 +30,41 @@ _SECONDS_PER_ROUND = 0.2  # fast programs are called again until a round has las
 
 class PeerError(RuntimeError):
     """A peer's process gave no result that may be compared; the others go on."""
+
+
+class NotRunError(RuntimeError):
+    """A program that is not wrong, but not timed: too large, too slow, or not made for this."""
+
+
+class Problem(Protocol):
+    """What a comparison must know: a `Workload`, or a published cell on its data."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def sizes(self) -> Mapping[str, int]: ...
+    @property
+    def golden(self) -> float | None: ...
+    @property
+    def gradient_tolerance(self) -> float: ...
+    @property
+    def gradient_goal(self) -> float: ...
+
+
+class Limits(NamedTuple):
+    """What a program may take before it is given up: seconds of a step, and of all memory."""
+
+    seconds: float = math.inf
+    fraction_of_memory: float = math.inf
+
+
+NO_LIMITS = Limits()
+
+
+# (params, x, y) -> value, gradient
+NumpyStep = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 
 class Gradient(NamedTuple):
@@ -53,9 +89,10 @@ class Record:
     name: str
     trace_s: float = 0.0
     compile_s: float = 0.0
-    temp_bytes: int = 0
+    temp_bytes: int | None = 0  # None where XLA does not run it
     check: Check | None = None
     refused: str | None = None
+    skipped: str | None = None  # why it was not run, which is no error
     repeats_s: list[float] = field(default_factory=list)
     memory: dict[str, int | None] | None = None  # where it was measured in a process of its own
     versions: dict[str, str] | None = None  # of a peer's environment
@@ -83,7 +120,7 @@ class Ready(NamedTuple):
 
     trace_s: float
     compile_s: float
-    temp_bytes: int
+    temp_bytes: int | None
     found: Gradient
     step: Callable[[], float]
     memory: dict[str, int | None]
@@ -107,13 +144,20 @@ def compile_step(loss: Loss, args: tuple[Array, Array, Array]) -> Compiled:
     return Compiled(compiled, traced - started, done - traced, temp)
 
 
-def prepare(loss: Loss, numbers: Numbers) -> Ready:
-    """Compile a loss in float32 and run it once."""
+def prepare(loss: Loss, numbers: Numbers, limits: Limits = NO_LIMITS) -> Ready:
+    """Compile a loss in float32 and run it once.
+
+    Raises:
+        NotRunError: it would take more memory than allowed (then it was not run), or took longer.
+    """
     with jax.enable_x64(False):
         args = arguments(numbers, "float32")
         compiled = compile_step(loss, args)
+        _check_memory(compiled.temp_bytes, limits)
         jax.block_until_ready(args)
+        started = time.perf_counter()
         (value, gradient), memory = watch(lambda: jax.block_until_ready(compiled.step(*args)))
+        _check_time(time.perf_counter() - started, limits)
     found = Gradient(float(value), np.asarray(gradient, np.float64))
 
     def step() -> float:
@@ -124,8 +168,43 @@ def prepare(loss: Loss, numbers: Numbers) -> Ready:
     return Ready(*compiled[1:], found, step, memory)
 
 
-def reference(workload: Workload, numbers: Numbers) -> Gradient:
-    """Value and gradient of the plain loss in float64, a few sequences at a time.
+def prepare_numpy(step: NumpyStep, numbers: Numbers) -> Ready:
+    """Run a step that is not JAX once, in float32."""
+    args = [np.asarray(a, np.float32) for a in (numbers.params, numbers.x, numbers.y)]
+    (value, gradient), memory = watch(lambda: step(*args))
+
+    def again() -> float:
+        started = time.perf_counter()
+        step(*args)
+        return time.perf_counter() - started
+
+    return Ready(0.0, 0.0, None, Gradient(value, gradient), again, memory)
+
+
+def _check_memory(temp_bytes: int, limits: Limits) -> None:
+    allowed = limits.fraction_of_memory * memory_bytes()
+    if temp_bytes > allowed:
+        raise NotRunError(
+            f"one step needs {temp_bytes / 1e9:.1f} GB for temporaries, more than the "
+            f"{allowed / 1e9:.1f} GB allowed here"
+        )
+
+
+def _check_time(seconds: float, limits: Limits) -> None:
+    if seconds > limits.seconds:
+        raise NotRunError(
+            f"its first step took {seconds:.1f} s; what takes over {limits.seconds:g} s is not "
+            "repeated"
+        )
+
+
+def reference(workload: Workload, numbers: Numbers, loss: Loss | None = None) -> Gradient:
+    """Value and gradient of a loss in float64, a few sequences at a time.
+
+    Arguments:
+        workload: what to run.
+        numbers: its draw.
+        loss: None takes plain JAX, gate by gate.
 
     Raises:
         ValueError: the value is not the workload's golden loss.
@@ -135,7 +214,7 @@ def reference(workload: Workload, numbers: Numbers) -> Gradient:
     value, gradient = 0.0, np.zeros(workload.parameters)
     with jax.enable_x64(True):
         params, x, y = arguments(numbers, "float64")
-        step = compile_step(plain_loss(workload), (params, x[:size], y[:size])).step
+        step = compile_step(loss or plain_loss(workload), (params, x[:size], y[:size])).step
         for i in range(parts):
             rows = slice(i * size, (i + 1) * size)
             part_value, part_gradient = step(params, x[rows], y[rows])
@@ -178,7 +257,7 @@ def compare(
     rounds: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Gradient, list[Record]]:
-    """Check every program against the reference, then time the accepted ones side by side.
+    """Check every program against plain JAX in float64, then time the accepted ones side by side.
 
     Arguments:
         workload: what to run.
@@ -190,29 +269,51 @@ def compare(
     numbers = workload.draw()
     say(f"{workload.name}: float64 reference")
     expected = reference(workload, numbers)
+    starts = {name: partial(prepare, loss, numbers) for name, loss in losses.items()}
+    return expected, side_by_side(workload, expected, starts, peers, rounds=rounds, say=say)
+
+
+def side_by_side(
+    problem: Problem,
+    expected: Gradient,
+    here: Mapping[str, Callable[[], Ready]],
+    elsewhere: Mapping[str, Callable[[], Ready]] | None = None,
+    *,
+    rounds: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Record]:
+    """Check programs against a float64 result, then time the accepted ones side by side.
+
+    Arguments:
+        problem: its name and tolerance are used.
+        expected: value and gradient in float64.
+        here: programs of this process by name; each call compiles one and runs it once.
+        elsewhere: programs of other processes, as in `compare`.
+        rounds, say: as in `compare`.
+    """
     records: list[Record] = []
     steps: dict[str, Callable[[], float]] = {}
-    starts: dict[str, Callable[[], Ready]] = {
-        name: partial(prepare, loss, numbers) for name, loss in losses.items()
-    }
-    for name, start in (starts | dict(peers or {})).items():
-        say(f"{workload.name}: compile and check {name}")
+    for name, start in {**here, **(elsewhere or {})}.items():
+        say(f"{problem.name}: compile and check {name}")
         try:
             ready = start()
         except PeerError as error:
             records.append(Record(name, refused=str(error)))
             continue
-        record = _judge(name, ready, expected, workload.gradient_tolerance)
-        if name not in starts:  # here, memory that earlier programs left would be counted
+        except NotRunError as reason:
+            records.append(Record(name, skipped=str(reason)))
+            continue
+        record = _judge(name, ready, expected, problem.gradient_tolerance)
+        if name not in here:  # here, memory that earlier programs left would be counted
             record.memory, record.versions = ready.memory, ready.versions
         if record.refused is None:
             steps[name] = ready.step
         records.append(record)
-    say(f"{workload.name}: time {len(steps)} programs in {rounds} rounds")
+    say(f"{problem.name}: time {len(steps)} programs in {rounds} rounds")
     repeats = time_rounds(steps, rounds=rounds)
     for record in records:
         record.repeats_s = repeats.get(record.name, [])
-    return expected, records
+    return records
 
 
 def _judge(name: str, ready: Ready, expected: Gradient, tolerance: float) -> Record:

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.measure import Gradient, PeerError, Ready
+from benchmarks.measure import Gradient, NotRunError, PeerError, Ready
 from benchmarks.workloads import Workload
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ NAMES = sorted(module.name for module in pkgutil.iter_modules(peers.__path__))
 
 
 def peer_named(name: str) -> ModuleType:
-    """A peer's file: `TITLE`, `REQUIREMENTS` and `loss`."""
+    """A peer's file: `TITLE`, `REQUIREMENTS`, and `loss` or `training_step`."""
     return importlib.import_module(f"benchmarks.peers.{name}")
 
 
@@ -38,6 +38,8 @@ def starting(
     with ExitStack() as stack:
 
         def start(peer: ModuleType, python: Path) -> Ready:
+            if reason := peers.refusal_of(peer, workload):
+                raise NotRunError(reason)
             process = PeerProcess(peer, python, workload, quick=quick)
             stack.callback(process.close)
             return process.ready()
@@ -46,7 +48,7 @@ def starting(
 
 
 class PeerProcess:
-    """Start a peer's program on one workload; it waits between steps.
+    """Start a peer's program on one workload, or on as much of it as it runs; it waits for steps.
 
     Arguments:
         peer: its module.

@@ -9,27 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine, versions
-from benchmarks.measure import Gradient, Record
+from benchmarks.measure import Gradient, Problem, Record
 from benchmarks.programs import OURS, is_ours
-from benchmarks.workloads import Workload
 
 
 def as_json(
-    workload: Workload, expected: Gradient, records: Sequence[Record], extra: dict[str, Any]
+    problem: Problem, expected: Gradient, records: Sequence[Record], extra: dict[str, Any]
 ) -> dict[str, Any]:
     """One result file."""
     return {
-        "workload": workload.name,
-        "title": workload.title,
-        "sizes": workload.sizes,
+        "workload": problem.name,
+        "title": problem.title,
+        "sizes": problem.sizes,
         "dtype": "float32 / complex64",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(),
-        "reference": {"loss_float64": expected.value, "golden": workload.golden},
-        "gradient_tolerance": workload.gradient_tolerance,
-        "gradient_goal": workload.gradient_goal,
-        "programs": {record.name: _program(workload, record) for record in records},
+        "reference": {"loss_float64": expected.value, "golden": problem.golden},
+        "gradient_tolerance": problem.gradient_tolerance,
+        "gradient_goal": problem.gradient_goal,
+        "programs": {record.name: program(problem, record) for record in records},
         "ratios": ratios(records),
         "ours_over": ours_over(records),
         **extra,
@@ -55,7 +54,11 @@ def ours_over(records: Sequence[Record]) -> dict[str, dict[str, float]]:
         return {}
     ours = _figures(known[OURS])
     return {
-        name: {key: figure / ours[key] for key, figure in _figures(record).items() if ours[key]}
+        name: {
+            key: figure / ours[key]
+            for key, figure in _figures(record).items()
+            if figure and ours[key]
+        }
         for name, record in known.items()
         if not is_ours(name)
     }
@@ -65,7 +68,7 @@ def _figures(record: Record) -> dict[str, float]:
     return {
         "median": statistics.median(record.repeats_s),
         "best": min(record.repeats_s),
-        "temp_bytes": float(record.temp_bytes),
+        "temp_bytes": float(record.temp_bytes or 0),
         "compile": record.trace_s + record.compile_s,
     }
 
@@ -79,42 +82,45 @@ def lead_lines(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def meets(workload: Workload, record: Record) -> bool:
+def meets(problem: Problem, record: Record) -> bool:
     """Whether a program's gradient is as exact as the library promises."""
-    return record.check is not None and record.check.gradient_error <= workload.gradient_goal
+    return record.check is not None and record.check.gradient_error <= problem.gradient_goal
 
 
-def missed(workload: Workload, records: Sequence[Record]) -> list[str]:
+def missed(problem: Problem, records: Sequence[Record]) -> list[str]:
     """The programs of ours that are less exact than promised, a line each."""
     return [
         f"MISSES ITS GOAL: {record.name}, gradient off by {record.check.gradient_error:.1e} "
-        f"(promised {workload.gradient_goal:.0e})"
+        f"(promised {problem.gradient_goal:.0e})"
         for record in records
-        if record.check is not None and is_ours(record.name) and not meets(workload, record)
+        if record.check is not None and is_ours(record.name) and not meets(problem, record)
     ]
 
 
-def table(workload: Workload, records: Sequence[Record]) -> str:
+def table(problem: Problem, records: Sequence[Record]) -> str:
     """A plain table: one line per program."""
     against = ratios(records)
-    sizes = ", ".join(f"{name} {size}" for name, size in workload.sizes.items())
+    sizes = ", ".join(f"{name} {size}" for name, size in problem.sizes.items())
     head = f"{'program':<32}{'median ms':>11}{'best ms':>10}{'faster':>9}"
     head += f"{'compile s':>11}{'temp MB':>9}{'value err':>11}{'grad err':>10}"
     lines = [_line(record, against.get(record.name)) for record in records]
-    lines += lead_lines(records) + missed(workload, records)
-    return "\n".join([f"{workload.name}  {workload.title}; {sizes}", head, *lines])
+    lines += lead_lines(records) + missed(problem, records)
+    return "\n".join([f"{problem.name}  {problem.title}; {sizes}", head, *lines])
 
 
 def _line(record: Record, ratio: dict[str, float] | None) -> str:
     if record.refused is not None:
         return f"{record.name:<32}REFUSED: {record.refused}"
+    if record.skipped is not None:
+        return f"{record.name:<32}NOT RUN: {record.skipped}"
     assert record.check is not None
     assert record.median_s is not None
     assert record.best_s is not None
     faster = "" if ratio is None else f"{ratio['median']:.1f}x"
+    temp = "-" if record.temp_bytes is None else f"{record.temp_bytes / 1e6:.1f}"
     return (
         f"{record.name:<32}{1e3 * record.median_s:>11.2f}{1e3 * record.best_s:>10.2f}{faster:>9}"
-        f"{record.trace_s + record.compile_s:>11.1f}{record.temp_bytes / 1e6:>9.1f}"
+        f"{record.trace_s + record.compile_s:>11.1f}{temp:>9}"
         f"{record.check.value_error:>11.0e}{record.check.gradient_error:>10.0e}"
     )
 
@@ -127,8 +133,10 @@ def write(folder: Path, name: str, content: dict[str, Any]) -> Path:
     return path
 
 
-def _program(workload: Workload, record: Record) -> dict[str, Any]:
+def program(problem: Problem, record: Record) -> dict[str, Any]:
     told: dict[str, Any] = {"refused": record.refused}
+    if record.skipped is not None:
+        return told | {"skipped": record.skipped}
     if record.check is not None:
         for key in ("value_error", "gradient_error"):
             error = getattr(record.check, key)
@@ -136,7 +144,7 @@ def _program(workload: Workload, record: Record) -> dict[str, Any]:
     if record.versions is not None:
         told["versions"] = record.versions
     if is_ours(record.name):
-        told["meets"] = meets(workload, record)
+        told["meets"] = meets(problem, record)
     if record.refused:
         return told  # a wrong program has no time worth telling
     return {

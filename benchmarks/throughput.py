@@ -39,7 +39,7 @@ _RESULTS = Path(__file__).resolve().parent / "results"
 _ROUNDS, _QUICK_ROUNDS = 7, 3
 _GRADIENT = 5e-4  # allowed relative error of float32
 _SIDE, _COPY = 2048, 2**26  # of the matrix product; numbers that are copied, 256 MiB
-_MNIST = qj.cells.Bausch(lanes=2, workspace=8, stages=2, degree=2)
+MNIST = qj.cells.Bausch(lanes=2, workspace=8, stages=2, degree=2)
 
 
 @final
@@ -193,28 +193,39 @@ def _of_workload(workload: Workload, per_step: float) -> Case:
 def mnist(quick: bool) -> Case:
     """A step of Bausch's network on pictures, every step projected on its target."""
     batch, steps = (4, 5) if quick else (200, 99)
-    rng = np.random.default_rng(0)
-    bits = rng.integers(0, 2, (batch, steps, 2 * _MNIST.lanes)).astype(np.float32)
-    words = bits[..., _MNIST.lanes :] @ 2 ** np.arange(_MNIST.lanes)[::-1]
-
-    def loss(params: jax.Array, xs: jax.Array) -> jax.Array:
-        engine = qj.RealVector(params.dtype)
-        chances = jax.vmap(lambda x: qj.run(_MNIST, params, x, engine=engine))(xs)
-        return qj.losses.probability_cross_entropy(chances, jnp.asarray(words, jnp.int32))
-
-    params = np.asarray(_MNIST.init(jax.random.key(0)))
+    bits, words, params = mnist_data(batch, steps)
     return Case(
         f"Bausch's MNIST, batch {batch}",
         batch,
         batch * steps * _step_flops(),
-        loss,
+        lambda params, xs: mnist_loss(words, params, xs),
         lambda dtype: (jnp.asarray(params, dtype), jnp.asarray(bits, dtype)),
     )
 
 
+def mnist_data(batch: int, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random bits (batch, steps, 2 lanes), the words (batch, steps) to be read, and parameters."""
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2, (batch, steps, 2 * MNIST.lanes)).astype(np.float32)
+    words = bits[..., MNIST.lanes :] @ 2 ** np.arange(MNIST.lanes)[::-1]
+    return bits, words, np.asarray(MNIST.init(jax.random.key(0)))
+
+
+def mnist_loss(
+    words: np.ndarray,
+    params: jax.Array,
+    xs: jax.Array,
+    gradient: qj.AbstractGradient | None = None,
+) -> jax.Array:
+    """The cross entropy of the words, by one gradient rule; None chooses."""
+    engine = qj.RealVector(params.dtype)
+    chances = jax.vmap(lambda x: qj.run(MNIST, params, x, engine=engine, gradient=gradient))(xs)
+    return qj.losses.probability_cross_entropy(chances, jnp.asarray(words, jnp.int32))
+
+
 def _step_flops() -> float:
     """An amplitude costs 3 in a turn; backward that again, and 4 for the slopes of its table."""
-    turned = RealLoop(plan_for(_MNIST, None)).turned_wires
+    turned = RealLoop(plan_for(MNIST, None)).turned_wires
     return 10.0 * sum(2**wires for wires in turned)
 
 

@@ -5,10 +5,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from benchmarks.programs import is_ours
+from benchmarks.programs import FUSED, OURS, PLAIN, is_ours
 from benchmarks.workloads import WORKLOADS
 
-_BLUE, _GREY = "#0072B2", "#8C8C8C"
+_BLUE, _GREY, _ORANGE = "#0072B2", "#8C8C8C", "#D55E00"
+_LINES = {OURS: (_BLUE, "o"), FUSED: (_ORANGE, "s"), PLAIN: (_GREY, "^")}
 _INCHES_PER_BAR = 0.24
 
 
@@ -63,6 +64,60 @@ def _panel(axes: Any, result: dict[str, Any], times: dict[str, float]) -> None:
     axes.set_xlim(min(times.values(), default=1) / 3, 3 * max(times.values(), default=1))
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_sweeps(folder: Path) -> Path:
+    """Write `sweeps.png` from a folder's `sweeps.json`, a panel per sweep.
+
+    Raises:
+        FileNotFoundError: the folder has no such result.
+    """
+    path = folder / "sweeps.json"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}; try `python -m benchmarks.sweeps`.")
+    from matplotlib.figure import Figure
+
+    result = json.loads(path.read_text())
+    sweeps = list(result["sweeps"].values())
+    rows = (len(sweeps) + 1) // 2
+    figure = Figure(figsize=(9, 3.4 * rows + 0.8), layout="constrained")
+    panels = list(figure.subplots(rows, 2, squeeze=False).flat)
+    for axes, sweep in zip(panels, sweeps):
+        _lines(axes, sweep)
+    for axes in panels[len(sweeps) :]:
+        axes.set_axis_off()
+    handles = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    figure.suptitle(textwrap.fill(_title([result]), 105), fontsize=10)
+    figure.savefig(path.with_suffix(".png"), dpi=150)
+    return path.with_suffix(".png")
+
+
+def swept(sweep: dict[str, Any], program: str) -> tuple[list[int], list[float]]:
+    """Sizes and median milliseconds of a program, where it was timed."""
+    timed = [
+        (point["sizes"][sweep["axis"]], 1e3 * found["median_s"])
+        for point in sweep["points"]
+        if (found := point["programs"][program]).get("median_s") is not None
+    ]
+    return [size for size, _ in timed], [ms for _, ms in timed]
+
+
+def _lines(axes: Any, sweep: dict[str, Any]) -> None:
+    for program, (colour, marker) in _LINES.items():
+        axes.plot(*swept(sweep, program), color=colour, marker=marker, label=program)
+    sizes = [point["sizes"][sweep["axis"]] for point in sweep["points"]]
+    axes.set_yscale("log")
+    if sweep["axis"] != "wires":  # a wire doubles the state, so wires are logarithmic themselves
+        axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_title(sweep["title"], fontsize=9, loc="left")
+    axes.set_xlabel(sweep["axis"], fontsize=8)
+    axes.set_ylabel("ms per training step", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -18,6 +18,7 @@ from qrnn_jax.setup import plan_for
 
 PLAIN = "plain JAX, gate by gate"
 OURS = "ours"
+FUSED = "plain JAX, step fused by hand"
 BACKPROP = "ours, Backprop"
 CHECKPOINTED = "ours, Checkpointed"
 LAYERED = "ours, Adjoint by layers, pure JAX"
@@ -63,7 +64,7 @@ def programs(workload: Workload) -> dict[str, Loss]:
         }
         return {name: library_loss(workload, gradient=rule) for name, rule in rules.items()}
     losses = {PLAIN: plain_loss(workload), OURS: library_loss(workload)}
-    losses["plain JAX, step fused by hand"] = fused_loss(workload)
+    losses[FUSED] = fused_loss(workload)
     losses[CHECKPOINTED] = library_loss(workload, gradient=qj.Checkpointed())
     if workload.family == "reset":
         losses[SHARED] = library_loss(workload, gradient=qj.ParameterShift(route="shared"))

@@ -23,7 +23,7 @@ CHECKPOINTED_PLAIN = "plain JAX, steps recomputed"
 BUILT_ONCE = "plain JAX, step built by hand"
 SCAN = "plain JAX, mean and covariance"
 EVERY, SOME, UNDONE = "Checkpointed(1)", "Checkpointed", "Adjoint"
-_RULES: dict[str, qj.AbstractGradient] = {
+RULES: dict[str, qj.AbstractGradient] = {
     "Backprop": qj.Backprop(),
     EVERY: qj.Checkpointed(every=1),
     SOME: qj.Checkpointed(),
@@ -184,12 +184,12 @@ def _by_hand(step: plain_cells.Step, last: int = 0) -> dict[str, Loss]:
 def _ours(loss: Callable[..., Array], *, forced: bool) -> dict[str, Loss]:
     """Automatic, then every exact rule; with `forced` also plans that were not chosen."""
     found = {OURS: partial(loss, None, None)}
-    found |= {f"{OURS}, {name}": partial(loss, None, rule) for name, rule in _RULES.items()}
+    found |= {f"{OURS}, {name}": partial(loss, None, rule) for name, rule in RULES.items()}
     if forced:
         for name in ("Backprop", EVERY, SOME):
             engine = Forced(KrausPlan)
-            found[f"{OURS}, Kraus, {name}"] = partial(loss, engine, _RULES[name])
-        found[f"{OURS}, full matrix, {EVERY}"] = partial(loss, Forced(DensePlan), _RULES[EVERY])
+            found[f"{OURS}, Kraus, {name}"] = partial(loss, engine, RULES[name])
+        found[f"{OURS}, full matrix, {EVERY}"] = partial(loss, Forced(DensePlan), RULES[EVERY])
     return found
 
 

@@ -77,10 +77,12 @@ class Sweep:
 SWEEPS = {
     sweep.name: sweep
     for sweep in (
-        Sweep("batch-W1", "W1, batch", W1, "batch", (1, 8, 32, 256)),
-        Sweep("batch-W2", "W2, batch", W2, "batch", (1, 8, 64, 256)),
-        Sweep("length-W3", "W3, length", W3, "steps", (16, 112, 784)),
-        Sweep("width-W4", "as W2 with 4 steps, 1 sequence: width", W4, "wires", (4, 8, 12, 16, 18)),
+        Sweep("batch-W1", "W1: 6 qubits with resets, 20 steps", W1, "batch", (1, 8, 32, 256)),
+        Sweep("batch-W2", "W2: 10 qubits, pure state, 50 steps", W2, "batch", (1, 8, 64, 256)),
+        Sweep("length-W3", "W3: 8 qubits, pure state, 8 sequences", W3, "steps", (16, 112, 784)),
+        Sweep(
+            "width-W4", "as W2, pure state, 4 steps, 1 sequence", W4, "wires", (4, 8, 12, 16, 18)
+        ),
     )
 }
 MAKERS: dict[str, Callable[[Workload], Loss]] = {
@@ -91,7 +93,7 @@ MAKERS: dict[str, Callable[[Workload], Loss]] = {
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Measure the chosen sweeps and draw them; 1 if a program was refused or ours missed a goal."""
+    """Measure the chosen sweeps and draw them; 1 if a program was refused, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeps", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
@@ -130,7 +132,6 @@ def measure(sweep: Sweep, rounds: int) -> tuple[dict[str, Any], bool]:
             if record.median_s is not None:
                 known[record.name] = size, record.median_s
         accepted = accepted and not any(record.refused for record in records)
-        accepted = accepted and not report.missed(workload, records)
         programs = {record.name: report.program(workload, record) for record in records}
         points.append(
             {

@@ -93,7 +93,7 @@ def takaki(inputs: int, memory: int, depth: int, tau: float = 0.2, scale: float 
     )
 
 
-def viqueira(memory: int = 2, layers: int = 3, uploads: int = 3) -> Step:
+def viqueira(memory: int, layers: int, uploads: int) -> Step:
     """Viqueira et al. (2025), EMCZ2 with one exchange wire; params[0] is added to the output."""
     wires, index = 1 + memory, count(2)  # angles: x, bias, then the others
     encoder, body = [Turn("RY", (0,), 0)], []

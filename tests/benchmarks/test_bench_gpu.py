@@ -6,6 +6,7 @@ import jax
 import pytest
 from qrnn_jax_kernels import cuda_pure_states, pure_states
 
+import benchmarks.__main__ as command
 from benchmarks import gpu
 from benchmarks.workloads import W2
 
@@ -21,6 +22,20 @@ def test_without_a_gpu_it_ends_with_exit_code_5(tmp_path, capsys: pytest.Capture
     assert "There is nothing to measure: the CUDA kernel runs on NVIDIA GPUs" in told.err
     assert told.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@without_gpu
+def test_the_main_command_hands_over(tmp_path, capsys: pytest.CaptureFixture) -> None:
+    assert command.main(["--gpu", "--out", str(tmp_path)]) == gpu.NO_DEVICE
+    assert "There is nothing to measure" in capsys.readouterr().err
+
+
+def test_the_main_command_passes_the_folder_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(gpu, "main", lambda arguments: given.append(arguments) or 3)
+    assert command.main(["--gpu", "--out", "somewhere"]) == 3
+    assert command.main(["--gpu"]) == 3
+    assert given == [["--out", "somewhere"], []]
 
 
 @pytest.mark.skipif(pure_states.obstacle() is not None, reason="no native code to measure")

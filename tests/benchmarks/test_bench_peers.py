@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import types
+from dataclasses import replace
 from importlib.metadata import version
 
 import jax
@@ -13,14 +14,15 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks import environment, process
+from benchmarks import environment, process, report
 from benchmarks.measure import PeerError, arguments, compare
+from benchmarks.peers import reduced_for, refusal_of
 from benchmarks.plain_jax import plain_loss
 from benchmarks.process import NAMES, PeerProcess, peer_named, starting
 from benchmarks.programs import OURS, PLAIN
 from benchmarks.recurrence import gates
-from benchmarks.workloads import W1, W2
-from tests.benchmarks import fake_peer
+from benchmarks.workloads import W1, W2, W3, W4
+from tests.benchmarks import fake_peer, fake_peer_numpy
 
 TINY = W2.small()
 
@@ -58,7 +60,7 @@ def calls(monkeypatch, tmp_path):
 
 
 def test_every_peer_says_what_it_needs_with_a_pinned_version():
-    assert {"tensorcircuit", "pennylane", "qujax"} <= set(NAMES)
+    assert {"tensorcircuit", "pennylane", "qujax", "lightning"} <= set(NAMES)
     for name in NAMES:
         peer = peer_named(name)
         assert peer.TITLE
@@ -80,6 +82,22 @@ def test_the_gates_of_a_step_give_the_plain_loss_and_gradient(workload):
     found = jax.value_and_grad(fake_peer.loss(workload))(*args)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-13)
     np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-13)
+
+
+def test_lightning_refuses_mixed_states_and_says_how_much_it_runs() -> None:
+    lightning = peer_named("lightning")
+    assert "pure states only" in refusal_of(lightning, W1)
+    assert [refusal_of(lightning, w) for w in (W2, W3, W4)] == [None] * 3
+    sizes = [reduced_for(lightning, w).sizes for w in (W2, W3, W4)]
+    assert [(s["wires"], s["steps"], s["batch"]) for s in sizes] == [
+        (10, 16, 1),
+        (8, 16, 1),
+        (20, 4, 1),
+    ]
+    assert reduced_for(lightning, W4) is W4
+    assert reduced_for(lightning, W2).golden is None
+    assert refusal_of(peer_named("qujax"), W1) is None
+    assert reduced_for(peer_named("qujax"), W3) is W3
 
 
 def test_every_parameter_turns_one_gate():
@@ -166,6 +184,50 @@ def test_a_wrong_peer_is_refused_and_a_broken_one_says_why(empty, monkeypatch):
         assert peer.repeats_s == []
 
 
+@pytest.mark.parametrize("state", ["numpy", "numpy wrong"])
+def test_a_peer_without_jax_passes_the_same_gate(empty, monkeypatch, state):
+    monkeypatch.setenv("FAKE_PEER", state)
+    with starting({fake_peer_numpy: sys.executable}, TINY, quick=True) as starts:
+        _, (plain, peer) = compare(TINY, {PLAIN: plain_loss(TINY)}, starts, rounds=1)
+    assert plain.repeats_s
+    if state == "numpy wrong":
+        assert "gradient off by" in peer.refused
+        assert peer.repeats_s == []
+        return
+    assert peer.refused is None
+    assert peer.check.gradient_error < 1e-5
+    assert peer.repeats_s
+    assert peer.temp_bytes is None
+    assert report.table(TINY, [plain, peer]).splitlines()[3].split()[-3] == "-"
+    assert "temp_bytes" not in report.ours_over([replace(plain, name=OURS), peer])[peer.name]
+
+
+def test_a_workload_that_a_peer_refuses_is_not_run_and_is_no_failure():
+    with starting({fake_peer_numpy: sys.executable}, W1.small(), quick=True) as starts:
+        _, (_, peer) = compare(W1.small(), {PLAIN: plain_loss(W1.small())}, starts, rounds=1)
+    assert peer.refused is None
+    assert peer.skipped == "pure states only"
+    assert peer.repeats_s == []
+
+
+def test_a_slow_peer_runs_less_of_it_beside_ours_and_nothing_is_scaled(monkeypatch, tmp_path):
+    monkeypatch.setenv("FAKE_PEER", "numpy less")
+    monkeypatch.setattr(command, "NAMES", ["fake"])
+    monkeypatch.setattr(command, "peer_named", lambda name: fake_peer_numpy)
+    monkeypatch.setattr(command, "interpreter", lambda *args: sys.executable)
+    monkeypatch.setattr(command, "programs", lambda w: {PLAIN: plain_loss(w), OURS: plain_loss(w)})
+    code = command.main(["--quick", "--only", "W2", "--peers", "--out", str(tmp_path)])
+    assert code == 0
+    found = json.loads((tmp_path / "W2.json").read_text())
+    assert set(found["programs"]) == {PLAIN, OURS}  # at the whole size
+    less = found["less_of_it"][fake_peer_numpy.TITLE]
+    assert less["sizes"] == {"wires": 3, "steps": 2, "batch": 1, "parameters": 12}
+    assert set(less["programs"]) == {PLAIN, OURS, fake_peer_numpy.TITLE}
+    assert set(less["ours_over"]) == {PLAIN, fake_peer_numpy.TITLE}
+    monkeypatch.setenv("FAKE_PEER", "numpy less wrong")
+    assert command.main(["--quick", "--only", "W2", "--peers"]) == 1
+
+
 def test_a_peer_on_another_device_is_refused(monkeypatch):
     other = types.SimpleNamespace(device_kind="another chip")
     peer = PeerProcess(fake_peer, sys.executable, TINY, quick=True)
@@ -223,4 +285,7 @@ def test_the_real_peers_pass_the_gate_in_their_own_environment(name, workload):
     with starting({peer: python}, small, quick=True) as starts:
         _, records = compare(small, {PLAIN: plain_loss(small)}, starts, rounds=1)
     assert [record.refused for record in records] == [None, None]
+    if refusal_of(peer, small):
+        assert records[1].skipped
+        return
     assert records[1].check.gradient_error < 1e-5

@@ -22,7 +22,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from qrnn_jax_kernels.build import CPP, CUDA, BuildError, ffi_obstacle, library
-from qrnn_jax_kernels.cuda_pure_states.ops import KINDS, ops
+from qrnn_jax_kernels.cuda_pure_states.ops import MOST_WIRES, as_array, ops
 from qrnn_jax_kernels.loop import Family
 from qrnn_jax_kernels.program import Program
 
@@ -85,8 +85,7 @@ def _limit(name: str, most_wires: dict[str, int], program: Program, kind: DTypeL
             f"{name} has at most {most} wires in {np.dtype(kind).name}, for a state and its "
             "cotangent stay in the registers of one block"
         )
-    unknown = sorted({gate.kind.name for gate in program.gates} - {kind.name for kind in KINDS})
-    return f"{name} has no gates of kind {', '.join(unknown)}" if unknown else None
+    return None
 
 
 def _warps(wires: int) -> int:
@@ -127,14 +126,14 @@ def _call(target: str, program: Program, shapes: tuple, *arrays: Array) -> list[
     kind = arrays[0].dtype
     call = jax.ffi.ffi_call(target, [jax.ShapeDtypeStruct(shape, kind) for shape in shapes])
     sizes = {"wires": np.int64(program.wires), "words": np.int64(len(program.words))}
-    return list(call(ops(program), *arrays, **sizes))
+    return list(call(as_array(ops(program)), *arrays, **sizes))
 
 
 def _family(name: str, handlers: str, obstacle: object, most_wires: dict[str, int]) -> Family:
     return Family(
         name,
         by_default=False,
-        pass_wires=2,
+        pass_wires=MOST_WIRES,
         obstacle=obstacle,  # type: ignore[arg-type]
         limit=partial(_limit, name, most_wires),
         forward=partial(_forward, handlers),

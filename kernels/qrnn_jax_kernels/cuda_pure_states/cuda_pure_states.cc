@@ -16,7 +16,8 @@ struct Twin {
   ffi::Error run(const Task<T>& task, bool backward) {
     using Threads = Team<T, Shape::warps>;
     constexpr int R = Shape::registers;
-    const Threads team{};
+    std::vector<T> buffer(Shape::exchanged);
+    const Threads team{buffer.data()};
     std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1, std::nan(""));  // as on a GPU
     T* kept = sums_fit<Shape>(task) ? sums.data() : nullptr;
     for (int64_t block = 0; block < blocks<Shape>(task); ++block) {

@@ -2,6 +2,8 @@
 // memory.
 #pragma once
 
+#include <type_traits>
+
 #define QRNN_DEVICE __device__ __forceinline__
 #define QRNN_BOTH __host__ __device__ __forceinline__
 #define QRNN_UNROLL _Pragma("unroll")
@@ -22,9 +24,10 @@ struct Team {
   using Lanes = X;
   using Value = T;
   using Flag = bool;
+  using Pair = std::conditional_t<sizeof(T) == 4, float2, double2>;
 
   int warps, thread;
-  T* buffer;  // in shared memory, for what warps exchange: `count` numbers for every thread
+  T* buffer;  // in shared memory, for what threads exchange
 
   template <typename F>
   QRNN_DEVICE auto each(F f) const {
@@ -43,6 +46,16 @@ struct Team {
 
   QRNN_DEVICE T load(const T* from, int64_t k) const { return from ? __ldg(from + k) : T(0); }
 
+  QRNN_DEVICE void load_pair(const T* from, T& x, T& y) const {
+    const Pair found = from ? *reinterpret_cast<const Pair*>(from) : Pair{};
+    x = found.x;
+    y = found.y;
+  }
+
+  QRNN_DEVICE void store_pair(T* to, T x, T y) const {
+    if (to) *reinterpret_cast<Pair*>(to) = Pair{x, y};
+  }
+
   QRNN_DEVICE void store(T* to, int64_t k, T x) const {
     if (to) to[k] = x;
   }
@@ -60,16 +73,20 @@ struct Team {
     for (int k = 0; k < count; ++k) x[k] = __shfl_xor_sync(0xffffffffu, x[k], mask);
   }
 
+  QRNN_DEVICE void put(int k, T x) const { buffer[32 * warps * k + thread] = x; }
+
+  QRNN_DEVICE T peek(int k, int other) const { return buffer[32 * warps * k + other]; }
+
   QRNN_DEVICE void fence() const { __syncwarp(); }
 
  private:
   template <int count>
   QRNN_DEVICE void swap_warps(T* x, int mask) const {
     QRNN_UNROLL
-    for (int k = 0; k < count; ++k) buffer[32 * warps * k + thread] = x[k];
+    for (int k = 0; k < count; ++k) put(k, x[k]);
     __syncthreads();
     QRNN_UNROLL
-    for (int k = 0; k < count; ++k) x[k] = buffer[32 * warps * k + (thread ^ mask)];
+    for (int k = 0; k < count; ++k) x[k] = peek(k, thread ^ mask);
     __syncthreads();
   }
 };

@@ -16,8 +16,8 @@ using Output = ffi::Result<ffi::AnyBuffer>;
 template <int R, int W>
 struct Shape {
   static constexpr int registers = R, warps = W;
-  // Numbers that a team needs to exchange its registers among warps.
-  static constexpr int exchanged = W > 1 ? (32 * W) << (R - 1) : 0;
+  // Numbers that a team needs to exchange half of its registers.
+  static constexpr int exchanged = (32 * W) << (R - 1);
 };
 
 // 16 amplitudes for a thread, if there are enough for a warp: psi and lambda then take 64 of its 255
@@ -58,7 +58,7 @@ int64_t blocks(const Task<T>& task) {
 // Of shared memory, for each block: what every GPU has without being asked.
 constexpr int64_t kSharedBytes = 48 * 1024;
 
-// Whether the sums of the fixed numbers' gradients fit there, beside what warps exchange.
+// Whether the sums of the fixed numbers' gradients fit there, beside what threads exchange.
 template <typename Shape, typename T>
 bool sums_fit(const Task<T>& task) {
   return (Shape::exchanged + rows<Shape>(task) * task.fixed_count) * sizeof(T) <= kSharedBytes;
@@ -80,7 +80,9 @@ Task<T> task_of(int64_t wires, int64_t words, Input& ops, Input& fixed, Input& v
                 Input& start) {
   Task<T> task{};
   const auto f = fixed.dimensions(), v = varying.dimensions(), s = start.dimensions();
-  task.wires = static_cast<int>(wires);
+  task.wires = task.tile = static_cast<int>(wires);
+  task.tile_bits = ~0u;
+  task.parts = 1;
   task.op_count = static_cast<int>(ops.dimensions()[0]);
   task.word_count = static_cast<int>(words);
   task.ops = static_cast<const Op*>(ops.untyped_data());
@@ -92,7 +94,7 @@ Task<T> task_of(int64_t wires, int64_t words, Input& ops, Input& fixed, Input& v
   task.start_is_shared = s[0] == 1;
   task.fixed = given<T>(fixed);
   task.varying = given<T>(varying);
-  task.start = given<T>(start);
+  task.from[0] = given<T>(start);
   return task;
 }
 
@@ -121,7 +123,7 @@ ffi::Error forward(Runner runner, int64_t wires, int64_t words, Input ops, Input
     using T = decltype(zero);
     Task<T> task = task_of<T>(wires, words, ops, fixed, varying, start);
     task.reads = wanted<T>(reads);
-    task.last = wanted<T>(last);
+    task.to[0] = wanted<T>(last);
     return run(runner, task, reads->dimensions()[1], false);
   };
   return fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
@@ -134,10 +136,10 @@ ffi::Error backward(Runner runner, int64_t wires, int64_t words, Input ops, Inpu
     using T = decltype(zero);
     Task<T> task = task_of<T>(wires, words, ops, fixed, varying, last);
     task.reads_slope = given<T>(reads_slope);
-    task.last_slope = given<T>(last_slope);
+    task.from[1] = given<T>(last_slope);
     task.fixed_slope = wanted<T>(fixed_slope);
     task.varying_slope = wanted<T>(varying_slope);
-    task.start_slope = wanted<T>(start_slope);
+    task.to[1] = wanted<T>(start_slope);
     return run(runner, task, fixed_slope->dimensions()[1], true);
   };
   return fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});

@@ -55,6 +55,8 @@ struct Team {
   using Value = Lanes<T>;
   using Flag = Lanes<bool>;
 
+  T* buffer;  // for what threads exchange
+
   template <typename F>
   auto each(F f) const {
     Lanes<std::decay_t<decltype(f(0))>> found;
@@ -76,6 +78,16 @@ struct Team {
     return each([&](int t) { return from.lane[t] ? from.lane[t][k] : T(0); });
   }
 
+  void load_pair(const Lanes<const T*>& from, Value& x, Value& y) const {
+    x = load(from, 0);
+    y = load(from, 1);
+  }
+
+  void store_pair(const Lanes<T*>& to, const Value& x, const Value& y) const {
+    store(to, 0, x);
+    store(to, 1, y);
+  }
+
   void store(const Lanes<T*>& to, int64_t k, const Value& x) const {
     for (int t = 0; t < threads; ++t) {
       if (to.lane[t]) to.lane[t][k] = x.lane[t];
@@ -95,6 +107,12 @@ struct Team {
       for (int t = 0; t < threads; ++t) x[k].lane[t] = old.lane[t ^ mask];
     }
   }
+
+  void put(int k, const Value& x) const {
+    for (int t = 0; t < threads; ++t) buffer[threads * k + t] = x.lane[t];
+  }
+
+  T peek(int k, int other) const { return buffer[threads * k + other]; }
 
   void fence() const {}
 };

@@ -1,4 +1,4 @@
-"""A program as the CUDA kernel reads it: one row of eight numbers for each gate and each read-out.
+"""A program as the CUDA kernel takes it: gates and read-outs in order, a row of numbers for each.
 
 The kernel flips at most one wire when it reads a word. A word that flips several is turned into
 one that flips the first, by CNOTs from that one to the others; they are undone after.
@@ -6,15 +6,16 @@ one that flips the first, by CNOTs from that one to the others; they are undone 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from qrnn_jax_kernels.program import Gate, Kind, Program, Word
 
-KINDS = (Kind.COMPLEX, Kind.CNOT, Kind.DIAGONAL)
-_NO_WIRE = -1
-Row = tuple[int, int, int, int, int, int, int, int]
+MOST_WIRES = 5  # of a diagonal
+NO_WIRE = -1
 
 
 class _Op(IntEnum):
@@ -25,20 +26,62 @@ class _Op(IntEnum):
     DIAGONAL = 2
     TWO = 3
     READ = 4
+    REAL = 5
+    TURN = 6
 
 
-def ops(program: Program) -> np.ndarray:
-    """(gates and reads, 8): kind; wires brought to bits 1 and 0; two others; place; signs, power.
+_OF_ONE = {Kind.COMPLEX: _Op.ONE, Kind.REAL: _Op.REAL, Kind.TURN: _Op.TURN}
+
+
+class Op(NamedTuple):
+    """A gate, or the read-out of a word.
+
+    Arguments:
+        kind: see `_Op`.
+        high, low: wires that are brought to where a gate acts; -1 for none.
+        others: wires that are where they are: a control, those of a diagonal.
+        place: where its numbers start, ~place of varying ones; of a word, which one.
+        signs: bits of an amplitude's index.
+        power: of i.
+    """
+
+    kind: _Op
+    high: int
+    low: int
+    others: tuple[int, ...]
+    place: int
+    signs: int = 0
+    power: int = 0
+
+    @property
+    def brought(self) -> tuple[int, ...]:
+        """The wires that must be among those a team holds."""
+        return tuple(wire for wire in (self.high, self.low) if wire != NO_WIRE)
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """As in `task.h`."""
+        unused = (NO_WIRE,) * (MOST_WIRES - len(self.others))
+        numbers = (self.place, self.signs, self.power, len(self.others))
+        return (self.kind, self.high, self.low, *numbers, *self.others, *unused)
+
+
+def as_array(found: Iterable[Op]) -> np.ndarray:
+    """(ops, 12)."""
+    return np.array([op.row for op in found], np.int32).reshape(-1, 7 + MOST_WIRES)
+
+
+def ops(program: Program) -> list[Op]:
+    """The step in order.
 
     Raises:
         ValueError: the varying numbers of two gates are the same, or some belong to none.
     """
     _check(program)
-    rows = [_gate(gate) for gate in program.gates[: program.read]]
+    found = [_gate(gate) for gate in program.gates[: program.read]]
     for index, word in enumerate(program.words):
-        rows += _read(program.wires, index, word)
-    rows += [_gate(gate) for gate in program.gates[program.read :]]
-    return np.array(rows, np.int32).reshape(-1, 8)
+        found += _read(program.wires, index, word)
+    return found + [_gate(gate) for gate in program.gates[program.read :]]
 
 
 def _check(program: Program) -> None:
@@ -53,28 +96,24 @@ def _check(program: Program) -> None:
         )
 
 
-def _gate(gate: Gate) -> Row:
+def _gate(gate: Gate) -> Op:
     place = ~gate.offset if gate.varies else gate.offset
-    first, last = gate.wires[0], gate.wires[-1]
-    two = len(gate.wires) == 2
-    op, wires = {
-        Kind.COMPLEX: (_Op.TWO, (first, last, _NO_WIRE, _NO_WIRE))
-        if two
-        else (_Op.ONE, (_NO_WIRE, first, _NO_WIRE, _NO_WIRE)),
-        Kind.CNOT: (_Op.CNOT, (_NO_WIRE, last, first, _NO_WIRE)),
-        Kind.DIAGONAL: (_Op.DIAGONAL, (_NO_WIRE, _NO_WIRE, first, last)),
-    }[gate.kind]
-    return (op, *wires, place, 0, 0)
+    if gate.kind is Kind.DIAGONAL:
+        return Op(_Op.DIAGONAL, NO_WIRE, NO_WIRE, gate.wires, place)
+    if gate.kind is Kind.CNOT:
+        return Op(_Op.CNOT, NO_WIRE, gate.wires[1], gate.wires[:1], place)
+    if len(gate.wires) == 1:
+        return Op(_OF_ONE[gate.kind], NO_WIRE, gate.wires[0], (), place)
+    return Op(_Op.TWO, *gate.wires, (), place)
 
 
-def _read(wires: int, index: int, word: Word) -> list[Row]:
+def _read(wires: int, index: int, word: Word) -> list[Op]:
     """X_a X_b becomes X_a under a CNOT from a to b, and Z_b becomes Z_a Z_b."""
     bit = {wire: 1 << (wires - 1 - wire) for wire in range(wires)}
     flipped = [wire for wire in range(wires) if word.flips & bit[wire]]
-    first, others = (flipped[0], flipped[1:]) if flipped else (_NO_WIRE, [])
+    first, others = (flipped[0], flipped[1:]) if flipped else (NO_WIRE, [])
     signs = word.signs
     for other in others:
         signs ^= bit[first] if signs & bit[other] else 0
     moves = [_gate(Gate(Kind.CNOT, (first, other), 0, False)) for other in others]
-    read = (_Op.READ, _NO_WIRE, first, _NO_WIRE, _NO_WIRE, index, signs, word.power)
-    return [*moves, read, *moves]
+    return [*moves, Op(_Op.READ, NO_WIRE, first, (), index, signs, word.power), *moves]

@@ -1,9 +1,19 @@
-// Which wire is where. A place is the number of a register followed by that of a thread, as bits.
+// Which wire is where. A place is the number of a register followed by that of a thread, as bits;
+// before them, the number of a tile.
 #pragma once
 
 #include "team.h"
 
 namespace qrnn_cuda {
+
+// The bits of a value, one after the other, at the bits of a mask.
+QRNN_DEVICE uint32_t deposit(uint32_t value, uint32_t mask) {
+  uint32_t found = 0;
+  for (; value; value >>= 1, mask &= mask - 1) {
+    if (value & 1) found |= mask & (~mask + 1);
+  }
+  return found;
+}
 
 // Four bits for every wire: the bit of a place that tells the wire's bit. At most 16 wires.
 class Places {
@@ -15,7 +25,10 @@ class Places {
 
   QRNN_DEVICE int wires() const { return wires_; }
 
-  QRNN_DEVICE int of(int wire) const { return static_cast<int>(bits_ >> (4 * wire) & 15); }
+  // Wires that are not held tell tiles apart.
+  QRNN_DEVICE int of(int wire) const {
+    return wire < wires_ ? static_cast<int>(bits_ >> (4 * wire) & 15) : wire;
+  }
 
   // The wire goes to `bit`, and the one that was there to where the wire was.
   QRNN_DEVICE void swap(int wire, int bit) {
@@ -26,16 +39,16 @@ class Places {
     bits_ ^= uint64_t(from ^ bit) << (4 * wire);
   }
 
-  // The index of the amplitude at a place.
+  // The index of the amplitude at a place of a tile, among those of the tile.
   QRNN_DEVICE int index(int place) const {
     int found = 0;
     for (int w = 0; w < wires_; ++w) found = 2 * found + (place >> of(w) & 1);
     return found;
   }
 
-  // Bits of an amplitude's index as bits of its place.
+  // Bits of such an index as bits of its place; those that tell tiles apart stay.
   QRNN_DEVICE int mask(int bits) const {
-    int found = 0;
+    int found = bits >> wires_ << wires_;
     for (int w = 0; w < wires_; ++w) found |= (bits >> (wires_ - 1 - w) & 1) << of(w);
     return found;
   }

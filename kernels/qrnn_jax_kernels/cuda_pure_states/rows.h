@@ -1,8 +1,8 @@
 // Which sequence a thread works on, and sums over the amplitudes of a sequence.
 //
-// A warp holds one sequence, or 2^k small ones; or the warps of a block hold one. Sums are made inside
-// a warp. A row is what one sum belongs to: a sequence, or one of its warps, whose sums are added up
-// outside of the kernel, in a fixed order.
+// A warp holds one sequence, or 2^k small ones; or the warps of a block hold one. A wide state is cut
+// into parts, each of which has warps of its own. Sums are made inside a warp. A row is what one sum
+// belongs to: a warp of a part of a sequence, or less. Rows are added up later, in a fixed order.
 #pragma once
 
 #include "task.h"
@@ -30,12 +30,19 @@ class Rows {
 
   QRNN_DEVICE int lanes() const { return 1 << lane_bits_; }
 
-  QRNN_DEVICE bool is_used(int thread) const { return row(thread) < task_.batch * team_.warps; }
+  QRNN_DEVICE bool is_used(int thread) const {
+    return row(thread) < task_.batch * task_.parts * team_.warps;
+  }
 
   // Threads without one repeat the last one, and write nothing.
   QRNN_DEVICE int64_t sequence(int thread) const {
-    const int64_t found = row(thread) / team_.warps;
+    const int64_t found = row(thread) / team_.warps / task_.parts;
     return found < task_.batch ? found : task_.batch - 1;
+  }
+
+  // Which part of the sequence.
+  QRNN_DEVICE int part(int thread) const {
+    return static_cast<int>(row(thread) / team_.warps % task_.parts);
   }
 
   // Each of `count` values becomes its sum over the threads of a row. While there are several, a

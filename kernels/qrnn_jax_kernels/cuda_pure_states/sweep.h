@@ -18,6 +18,7 @@ class Sweep {
   using Value = typename Team::Value;
   using Flag = typename Team::Flag;
   using Numbers = typename Team::template Lanes<const T*>;
+  using Tile = typename Team::template Lanes<int>;
   static constexpr int size = 1 << R;
   static_assert(R >= 2, "a gate works on two bits of the registers' numbers");
 
@@ -29,10 +30,23 @@ class Sweep {
   Places places;
 
   QRNN_DEVICE Sweep(const Team& team, int wires, int thread_bits)
-      : places(wires), team_(team), thread_bits_(thread_bits) {}
+      : places(wires), team_(team), thread_bits_(thread_bits) {
+    tile_ = team.each([](int) { return 0; });
+  }
+
+  // Another tile, whose amplitudes lie as in memory.
+  QRNN_DEVICE void restart(const Tile& tile) {
+    tile_ = tile;
+    places = Places(places.wires());
+  }
+
+  QRNN_DEVICE int tile(int thread) const { return Team::at(tile_, thread); }
+
+  QRNN_DEVICE int thread_bits() const { return thread_bits_; }
 
   QRNN_DEVICE int place(int r, int thread) const {
-    return r << thread_bits_ | (thread & ((1 << thread_bits_) - 1));
+    const int own = r << thread_bits_ | (thread & ((1 << thread_bits_) - 1));
+    return tile(thread) << (thread_bits_ + R) | own;
   }
 
   // Moves a wire to a bit of the registers' numbers.
@@ -118,51 +132,56 @@ class Sweep {
     }
   }
 
-  // One of four phases for every place, by the bits of two wires; or their conjugates.
-  struct Phases {
-    int first, second;  // bits of a place
-    Value re[4], im[4];
+  // A real matrix on the wire at bit 0: its rows, or c and s of [[c, -s], [s, c]].
+  struct Real {
+    Value m[2][2];
   };
 
-  QRNN_DEVICE Phases phases(int first, int second, const Numbers& numbers, bool adjoint) const {
-    Phases found;
-    found.first = places.of(first);
-    found.second = places.of(second);
-    QRNN_UNROLL
-    for (int b = 0; b < 4; ++b) {
-      const Value im = team_.load(numbers, 2 * b + 1);
-      found.re[b] = team_.load(numbers, 2 * b);
-      found.im[b] = adjoint ? -im : im;
-    }
-    return found;
+  QRNN_DEVICE Real real(const Numbers& numbers, bool is_turn) const {
+    const Value x = team_.load(numbers, 0), y = team_.load(numbers, 1);
+    if (is_turn) return {{{x, -y}, {y, x}}};
+    return {{{x, y}, {team_.load(numbers, 2), team_.load(numbers, 3)}}};
   }
 
-  QRNN_DEVICE void turn(const Phases& phases, State& state) const {
+  static QRNN_DEVICE void apply(const Real& real, bool adjoint, State& state) {
+    const Value one = adjoint ? real.m[1][0] : real.m[0][1];
+    const Value other = adjoint ? real.m[0][1] : real.m[1][0];
     QRNN_UNROLL
-    for (int r = 0; r < size; ++r) {
-      const Flag first = is_set(phases.first, r), second = is_set(phases.second, r);
-      const Value re = one_of(phases.re, first, second), im = one_of(phases.im, first, second);
-      const Value x = state.re[r], y = state.im[r];
-      state.re[r] = re * x - im * y;
-      state.im[r] = re * y + im * x;
+    for (int r = 0; r < size; r += 2) {
+      mix(real, one, other, state.re[r], state.re[r + 1]);
+      mix(real, one, other, state.im[r], state.im[r + 1]);
     }
   }
 
-  // sums[b] = lambda conj(psi) over the places with bits b, re and im in turn.
-  QRNN_DEVICE void gather(const Phases& phases, Value* sums) const {
-    const Value nothing{};
+  // lambda . J psi, J a turn by 90 degrees: all that can matter of an orthogonal matrix.
+  QRNN_DEVICE Value turning() const {
+    const State &psi = states[0], &lambda = states[S - 1];
+    Value sum{};
     QRNN_UNROLL
-    for (int k = 0; k < 8; ++k) sums[k] = nothing;
+    for (int r = 0; r < size; r += 2) {
+      sum = sum + psi.re[r] * lambda.re[r + 1] + psi.im[r] * lambda.im[r + 1];
+      sum = sum - psi.re[r + 1] * lambda.re[r] - psi.im[r + 1] * lambda.im[r];
+    }
+    return sum;
+  }
+
+  // |psi|^2 of the thread's own amplitudes.
+  QRNN_DEVICE Value norm() const {
+    Value sum{};
     QRNN_UNROLL
     for (int r = 0; r < size; ++r) {
-      Value part[2] = {nothing, nothing};
-      add_product(r, r, part[0], part[1]);
-      const Flag first = is_set(phases.first, r), second = is_set(phases.second, r);
+      sum = sum + states[0].re[r] * states[0].re[r] + states[0].im[r] * states[0].im[r];
+    }
+    return sum;
+  }
+
+  QRNN_DEVICE void scale(const Value& by) {
+    QRNN_UNROLL
+    for (int s = 0; s < S; ++s) {
       QRNN_UNROLL
-      for (int k = 0; k < 8; ++k) {
-        Value x = part[k & 1];
-        x = k & 2 ? choose(second, x, nothing) : choose(second, nothing, x);
-        sums[k] += k & 4 ? choose(first, x, nothing) : choose(first, nothing, x);
+      for (int r = 0; r < size; ++r) {
+        states[s].re[r] = states[s].re[r] * by;
+        states[s].im[r] = states[s].im[r] * by;
       }
     }
   }
@@ -196,8 +215,11 @@ class Sweep {
     b = choose(flag, old, b);
   }
 
-  static QRNN_DEVICE Value one_of(const Value* x, const Flag& first, const Flag& second) {
-    return choose(first, choose(second, x[3], x[2]), choose(second, x[1], x[0]));
+  static QRNN_DEVICE void mix(const Real& real, const Value& one, const Value& other, Value& x,
+                              Value& z) {
+    const Value y = real.m[0][0] * x + one * z;
+    z = other * x + real.m[1][1] * z;
+    x = y;
   }
 
   // lambda(b) conj(psi(c))
@@ -268,6 +290,7 @@ class Sweep {
 
   const Team& team_;
   int thread_bits_;
+  Tile tile_;
 };
 
 }  // namespace qrnn_cuda

@@ -11,8 +11,13 @@
 //   at(lanes, thread)    the X of the thread that is asking
 //   load(from, k)        from[k] in every lane; nothing (0) where `from` is null
 //   store(to, k, x)      to[k] = x, and add(to, k, x): to[k] += x; not where `to` is null
+//   load_pair(from, x, y), store_pair(to, x, y): two numbers that lie together, also written by the
+//                        same kernel; as load and store else
 //   swap<count>(x, mask) x[0 .. count) of thread t ^ mask in thread t
-//   fence()              what the threads of a warp wrote before, they all see after
+//   put(k, x)            leaves x for other threads of the warp under the number k
+//   peek(k, thread)      what a thread of the warp left there
+//   fence()              what the threads of a warp wrote before, they all see after; also between
+//                        `peek` and the next `put` or `swap`
 //
 // and choose(flag, a, b) is a in the lanes where the flag is set, elsewhere b.
 #pragma once

@@ -1,35 +1,29 @@
 """The time loop of a recurrent circuit on pure states, forward and in reverse, on NVIDIA GPUs.
 
-Supported: gates on one wire, CNOT, and diagonal or dense gates on two wires; up to 13 wires in
-float32 and 12 in float64; Pauli words read after a number of gates. Not supported: forward mode,
-gates on more wires, channels, wider states.
+Supported: gates on one or two wires, diagonals on up to five; up to 26 wires; Pauli words read
+after a number of gates; float32 and float64. Not supported: forward mode, other gates on more
+wires, matrices that are not unitary, channels. States of up to 13 wires (12 in float64) stay in
+registers for all steps; wider ones go through memory in passes.
 
-`FAMILY` runs on the GPU. `TWIN` is the same code compiled for the host, where a warp is an array:
-slow, and there to test the algorithm without a GPU.
+`FAMILY` runs on the GPU; no GPU has run it yet. `TWIN` is the same code compiled for the host,
+where a warp is an array: slow, and there to test the algorithm without a GPU.
 """
 
 from __future__ import annotations
 
 import ctypes
 from dataclasses import replace
-from functools import lru_cache, partial, reduce
-from operator import add
+from functools import lru_cache
 from pathlib import Path
 
 import jax
-import numpy as np
-from jax import Array
-from jax.typing import DTypeLike
 
 from qrnn_jax_kernels.build import CPP, CUDA, BuildError, ffi_obstacle, library
-from qrnn_jax_kernels.cuda_pure_states.ops import MOST_WIRES, as_array, ops
+from qrnn_jax_kernels.cuda_pure_states.calls import Calls
 from qrnn_jax_kernels.loop import Family
-from qrnn_jax_kernels.program import Program
 
 _FOLDER = Path(__file__).parent
 _QUICKLY = replace(CPP, flags=("-O1", *CPP.flags[1:]))  # the twin is small, its code is large
-_MOST_WIRES = {"float32": 13, "float64": 12}
-_MOST_WIRES_OF_TWIN = {"float32": 11, "float64": 11}
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +53,7 @@ def twin_obstacle() -> str | None:
 
 
 def register(found: ctypes.CDLL, name: str, platform: str) -> str | None:
-    """Tell JAX of a library's two handlers; not if it was built for another jaxlib.
+    """Tell JAX of a library's handlers; not if it was built for another jaxlib.
 
     Arguments:
         found: the library.
@@ -68,79 +62,25 @@ def register(found: ctypes.CDLL, name: str, platform: str) -> str | None:
     """
     reason = ffi_obstacle(found)
     if reason is None:
-        for direction in ("Forward", "Backward"):
+        for direction in ("Forward", "Backward", "WideForward", "WideBackward"):
             handler = jax.ffi.pycapsule(getattr(found, f"Qrnn{name}{direction}"))
-            jax.ffi.register_ffi_target(_target(name, direction), handler, platform=platform)
+            target = f"qrnn_{name}_{direction}".lower()
+            jax.ffi.register_ffi_target(target, handler, platform=platform)
     return reason
 
 
-def _target(name: str, direction: str) -> str:
-    return f"qrnn_{name}_{direction}".lower()
+FAMILY = Calls("Cuda", (("float32", 13), ("float64", 12)), 11).family("the CUDA kernel", obstacle)
 
 
-def _limit(name: str, most_wires: dict[str, int], program: Program, kind: DTypeLike) -> str | None:
-    most = most_wires[np.dtype(kind).name]
-    if program.wires > most:
-        return (
-            f"{name} has at most {most} wires in {np.dtype(kind).name}, for a state and its "
-            "cotangent stay in the registers of one block"
-        )
-    return None
+def twin(narrow: int = 11, tile: int = 11) -> Family:
+    """The twin, with other limits.
+
+    Arguments:
+        narrow: the most wires of a state in one launch, 11 at most.
+        tile: wires of a tile of wider states, 4 to 11.
+    """
+    limits = (("float32", narrow), ("float64", narrow))
+    return Calls("Twin", limits, tile).family("the CUDA kernel's twin", twin_obstacle)
 
 
-def _warps(wires: int) -> int:
-    """Of one sequence: 16 amplitudes for each of the 32 threads of a warp."""
-    return 1 if wires <= 9 else 2 ** (wires - 9)
-
-
-def _forward(name: str, program: Program, fixed: Array, varying: Array, start: Array) -> tuple:
-    batch, steps = varying.shape[:2]
-    rows = (batch, _warps(program.wires))
-    shapes = ((*rows, steps, len(program.words)), (batch, *start.shape[1:]))
-    reads, last = _call(_target(name, "Forward"), program, shapes, fixed, varying, start)
-    return _over_warps(reads), last
-
-
-def _backward(
-    name: str,
-    program: Program,
-    fixed: Array,
-    varying: Array,
-    last: Array,
-    reads_slope: Array,
-    last_slope: Array,
-) -> tuple:
-    rows = (len(varying), _warps(program.wires))
-    shapes = ((*rows, *fixed.shape[1:]), (*rows, *varying.shape[1:]), last.shape)
-    arrays = (fixed, varying, last, reads_slope, last_slope)
-    found = _call(_target(name, "Backward"), program, shapes, *arrays)
-    return _over_warps(found[0]), _over_warps(found[1]), found[2]
-
-
-def _over_warps(sums: Array) -> Array:
-    """(B, warps, ...) -> (B, ...), added up in a fixed order."""
-    return reduce(add, [sums[:, warp] for warp in range(sums.shape[1])])
-
-
-def _call(target: str, program: Program, shapes: tuple, *arrays: Array) -> list[Array]:
-    kind = arrays[0].dtype
-    call = jax.ffi.ffi_call(target, [jax.ShapeDtypeStruct(shape, kind) for shape in shapes])
-    sizes = {"wires": np.int64(program.wires), "words": np.int64(len(program.words))}
-    return list(call(as_array(ops(program)), *arrays, **sizes))
-
-
-def _family(name: str, handlers: str, obstacle: object, most_wires: dict[str, int]) -> Family:
-    return Family(
-        name,
-        by_default=False,
-        pass_wires=MOST_WIRES,
-        obstacle=obstacle,  # type: ignore[arg-type]
-        limit=partial(_limit, name, most_wires),
-        forward=partial(_forward, handlers),
-        backward=partial(_backward, handlers),
-    )
-
-
-# not by default: nobody has measured it yet; `python -m benchmarks.gpu` does
-FAMILY = _family("the CUDA kernel", "Cuda", obstacle, _MOST_WIRES)
-TWIN = _family("the CUDA kernel's twin", "Twin", twin_obstacle, _MOST_WIRES_OF_TWIN)
+TWIN = twin()

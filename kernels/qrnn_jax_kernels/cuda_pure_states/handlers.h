@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "loop.h"
+#include "pass.h"
+#include "sum.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace qrnn_cuda {
@@ -30,13 +32,13 @@ using ShapeFor =
 template <typename T>
 constexpr int kMostWires = sizeof(T) == 4 ? 13 : 12;
 
-// Calls run(shape) with the shape for so many wires, up to `most`; false if there is none.
-template <int most, typename F>
+// Calls run(shape) with the shape for so many wires, `least` to `most`; false if there is none.
+template <int most, int least = 1, typename F>
 bool with_shape(int wires, F&& run) {
-  if constexpr (most == 0) {
+  if constexpr (most < least) {
     return false;
   } else {
-    if (wires != most) return with_shape<most - 1>(wires, run);
+    if (wires != most) return with_shape<most - 1, least>(wires, run);
     run(ShapeFor<most>{});
     return true;
   }
@@ -45,14 +47,14 @@ bool with_shape(int wires, F&& run) {
 // How many rows of sums a block has: see rows.h.
 template <typename Shape, typename T>
 int64_t rows(const Task<T>& task) {
-  return 32 * Shape::warps >> lane_bits<Shape::registers>(task.wires);
+  return 32 * Shape::warps >> lane_bits<Shape::registers>(task.tile);
 }
 
 // How many blocks are needed.
 template <typename Shape, typename T>
 int64_t blocks(const Task<T>& task) {
-  const int64_t sequences = rows<Shape>(task) / Shape::warps;
-  return (task.batch + sequences - 1) / sequences;
+  const int64_t sequences = rows<Shape>(task) / Shape::warps;  // or parts of them
+  return (task.batch * task.parts + sequences - 1) / sequences;
 }
 
 // Of shared memory, for each block: what every GPU has without being asked.
@@ -143,18 +145,6 @@ ffi::Error backward(Runner runner, int64_t wires, int64_t words, Input ops, Inpu
     return run(runner, task, fixed_slope->dimensions()[1], true);
   };
   return fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
-}
-
-// Appends what both handlers are given after the context: two attributes and four arrays.
-template <typename Binding>
-auto bound(Binding binding) {
-  return std::move(binding)
-      .template Attr<int64_t>("wires")
-      .template Attr<int64_t>("words")
-      .template Arg<Input>()
-      .template Arg<Input>()
-      .template Arg<Input>()
-      .template Arg<Input>();
 }
 
 }  // namespace qrnn_cuda

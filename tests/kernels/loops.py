@@ -48,6 +48,21 @@ def everywhere(wires: int, seed: int = 0) -> qj.CircuitCell:
     return qj.CircuitCell(qj.Circuit(wires, operations), reads)
 
 
+def layered(wires: int, layers: int) -> qj.CircuitCell:
+    """Turns and phases on all wires, then a ring of CNOTs: gates that share passes."""
+    operations: list[AbstractOperation] = [qj.RY(0, qj.Data(0)), qj.RZ(wires - 1, qj.Data(1))]
+    weights = iter(range(10**4))
+    for _ in range(layers):
+        for wire in range(wires):
+            operations += [qj.RY(wire, qj.Weight(next(weights))), qj.H(wire)]
+            operations += [qj.RZ(wire, qj.Weight(next(weights))), qj.S(wire)]
+        operations += [
+            qj.RZZ(wire, wire + 1, qj.Weight(next(weights))) for wire in range(wires - 1)
+        ]
+        operations += [qj.CNOT(wire, (wire + 1) % wires) for wire in range(wires)]
+    return qj.CircuitCell(qj.Circuit(wires, operations), (qj.Z(0), qj.X(wires - 1)))
+
+
 def numbers(cell: qj.CircuitCell, steps: int, batch: int) -> tuple:
     rng = np.random.default_rng([steps, batch])
     return (

@@ -28,6 +28,8 @@ def test_the_cuda_kernel_compiles() -> None:
     assert ffi_obstacle(found) is None
     assert found.QrnnCudaForward
     assert found.QrnnCudaBackward
+    assert found.QrnnCudaWideForward
+    assert found.QrnnCudaWideBackward
 
 
 def test_without_nvcc_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +76,7 @@ class Foreign:
     """A library that was built against another version of XLA's FFI."""
 
     QrnnCudaForward = QrnnCudaBackward = None
+    QrnnCudaWideForward = QrnnCudaWideBackward = None
 
     @staticmethod
     def QrnnFfiVersion() -> int:

@@ -14,7 +14,6 @@ from qrnn_jax_kernels import pure_states
 from qrnn_jax_kernels.build import BuildError, library
 
 import qrnn_jax as qj
-from qrnn_jax.circuit.operation import AbstractOperation
 from qrnn_jax.engines.native import native_refusal
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
@@ -24,6 +23,7 @@ from tests.kernels.loops import (
     check_single_precision,
     check_transforms,
     everywhere,
+    layered,
     numbers,
     outputs_by,
     value_and_gradients,
@@ -48,21 +48,6 @@ def test_every_gate_on_every_wire(wires: int, steps: int, batch: int) -> None:
     expected = value_and_gradients(cell, qj.Backprop())(*given)
     assert min(np.abs(part).max() for part in expected[1]) > 1e-2
     assert worst(value_and_gradients(cell, NATIVE)(*given), expected) < 1e-11
-
-
-def layered(wires: int, layers: int) -> qj.CircuitCell:
-    """Turns and phases on all wires, then a ring of CNOTs: gates that share passes."""
-    operations: list[AbstractOperation] = [qj.RY(0, qj.Data(0)), qj.RZ(wires - 1, qj.Data(1))]
-    weights = iter(range(10**4))
-    for _ in range(layers):
-        for wire in range(wires):
-            operations += [qj.RY(wire, qj.Weight(next(weights))), qj.H(wire)]
-            operations += [qj.RZ(wire, qj.Weight(next(weights))), qj.S(wire)]
-        operations += [
-            qj.RZZ(wire, wire + 1, qj.Weight(next(weights))) for wire in range(wires - 1)
-        ]
-        operations += [qj.CNOT(wire, (wire + 1) % wires) for wire in range(wires)]
-    return qj.CircuitCell(qj.Circuit(wires, operations), (qj.Z(0), qj.X(wires - 1)))
 
 
 @here

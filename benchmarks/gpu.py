@@ -1,11 +1,13 @@
 """`python -m benchmarks.gpu`: the CUDA kernel beside JAX's own loop, on an NVIDIA GPU.
 
-W2 and W3 as they are, where every program is checked against plain JAX in float64 before it is
-timed; then with more and more sequences, until the device is full, where the kernel is checked
-against JAX's own loop.
+W2, W3 and W4 (wide states) as they are, where every program is checked against plain JAX in float64
+before it is timed; then with more and more sequences, until the device is full, where the kernel is
+checked against JAX's own loop. TensorCircuit-NG takes part where it is installed.
 """
 
 import argparse
+import importlib.metadata
+import importlib.util
 import statistics
 import sys
 from collections.abc import Sequence
@@ -20,15 +22,17 @@ import qrnn_jax as qj
 from benchmarks import report
 from benchmarks.measure import check, compare, prepare, refusal, time_rounds
 from benchmarks.ours import library_loss
+from benchmarks.peers import tensorcircuit
 from benchmarks.plain_jax import Loss
 from benchmarks.programs import BACKPROP
-from benchmarks.workloads import W2, W3, Workload
+from benchmarks.workloads import W2, W3, W4, Workload
 
 NO_DEVICE = 5  # exit code
 KERNEL = "ours, native kernel"
 SCAN = "ours, JAX's own loop, undone"
 _RESULTS = Path(__file__).resolve().parent / "results"
-_BATCHES = (128, 1024, 8192)
+_BATCHES = (16, 128, 1024, 8192)
+_MOST_AMPLITUDES = 2**24  # of all sequences: what JAX's own loop keeps of them must fit, too
 _ROUNDS = 7
 
 
@@ -42,9 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     if reason:
         print(f"There is nothing to measure: {reason}.", file=sys.stderr)
         return NO_DEVICE
-    results, refused = measure((W2, W3), chosen.batches)
+    results, refused = measure((W2, W3, W4), chosen.batches)
     device = jax.devices()[0]
-    content = {"device": device.device_kind, "runtime": device.client.platform_version, **results}
+    told = {"device": device.device_kind, "runtime": device.client.platform_version}
+    content = {**told, tensorcircuit.TITLE: peer_version(), **results}
     print(f"\nwritten to {report.write(chosen.out, 'gpu', content)}")
     return int(refused)
 
@@ -57,7 +62,7 @@ def measure(
     for workload in workloads:
         expected, records = compare(workload, programs(workload), rounds=rounds, say=_say)
         print("\n" + report.table(workload, records), flush=True)
-        grown = [grow(workload, batch, rounds) for batch in batches]
+        grown = [grow(workload, batch, rounds) for batch in larger(workload, batches)]
         extra = {"more_sequences": grown}
         results[workload.name] = report.as_json(workload, expected, records, extra)
         told = [record.refused for record in records] + [found["refused"] for found in grown]
@@ -65,14 +70,30 @@ def measure(
     return results, refused
 
 
+def larger(workload: Workload, batches: Sequence[int]) -> list[int]:
+    """Those that are more sequences than the workload has, and not too many for the device."""
+    most = _MOST_AMPLITUDES >> workload.wires
+    return [batch for batch in batches if workload.batch < batch <= most]
+
+
+def peer_version() -> str | None:
+    """Of TensorCircuit-NG in this environment; None if it is not there."""
+    if importlib.util.find_spec("tensorcircuit") is None:
+        return None
+    return importlib.metadata.version("tensorcircuit-ng")
+
+
 def programs(workload: Workload) -> dict[str, Loss]:
-    """JAX's own loops and the kernel; ratios are against the first."""
+    """JAX's own loops, the kernel, and the peer if it is there; ratios are against the first."""
     rules = {
         SCAN: qj.Adjoint(kernel="reference"),
         BACKPROP: qj.Backprop(),
         KERNEL: qj.Adjoint(kernel="native"),
     }
-    return {name: library_loss(workload, gradient=rule) for name, rule in rules.items()}
+    losses = {name: library_loss(workload, gradient=rule) for name, rule in rules.items()}
+    if peer_version() is not None:
+        losses[tensorcircuit.TITLE] = tensorcircuit.loss(workload)
+    return losses
 
 
 def grow(workload: Workload, batch: int, rounds: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from qrnn_jax_kernels import cuda_pure_states, pure_states
 
 import benchmarks.__main__ as command
 from benchmarks import gpu
-from benchmarks.workloads import W2
+from benchmarks.peers import tensorcircuit
+from benchmarks.workloads import W2, W4
 
 without_gpu = pytest.mark.skipif(
     cuda_pure_states.obstacle() is None, reason="there is a GPU; run `python -m benchmarks.gpu`"
@@ -65,3 +66,17 @@ def test_a_kernel_that_disagrees_is_not_timed(monkeypatch: pytest.MonkeyPatch) -
     grown = gpu.grow(W2.small(), 2, rounds=1)
     assert "not timed" in grown["refused"]
     assert "median_s" not in grown
+
+
+def test_a_wide_workload_grows_as_far_as_it_fits() -> None:
+    """20 wires are 2**20 amplitudes, of which 16 sequences fit; W2 has 16 already."""
+    assert gpu.larger(W4, (1, 2, 16, 17, 128)) == [2, 16]
+    assert gpu.larger(W2, (16, 128, 16384)) == [128, 16384]
+
+
+def test_the_peer_takes_part_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorcircuit, "loss", lambda workload: f"the peer on {workload.name}")
+    monkeypatch.setattr(gpu, "peer_version", lambda: None)
+    assert set(gpu.programs(W4)) == {gpu.SCAN, gpu.BACKPROP, gpu.KERNEL}
+    monkeypatch.setattr(gpu, "peer_version", lambda: "1.10.0")
+    assert gpu.programs(W4)[tensorcircuit.TITLE] == "the peer on W4"

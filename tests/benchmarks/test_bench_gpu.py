@@ -3,13 +3,18 @@
 import json
 
 import jax
+import numpy as np
 import pytest
 from qrnn_jax_kernels import cuda_pure_states, pure_states
 
 import benchmarks.__main__ as command
+import qrnn_jax as qj
 from benchmarks import gpu
+from benchmarks.measure import GOLDEN_TOLERANCE, arguments
+from benchmarks.ours import library_loss
 from benchmarks.peers import tensorcircuit
 from benchmarks.workloads import W2, W4
+from qrnn_jax.engines import native
 
 without_gpu = pytest.mark.skipif(
     cuda_pure_states.obstacle() is None, reason="there is a GPU; run `python -m benchmarks.gpu`"
@@ -80,3 +85,20 @@ def test_the_peer_takes_part_where_it_is_installed(monkeypatch: pytest.MonkeyPat
     assert set(gpu.programs(W4)) == {gpu.SCAN, gpu.BACKPROP, gpu.KERNEL}
     monkeypatch.setattr(gpu, "peer_version", lambda: "1.10.0")
     assert gpu.programs(W4)[tensorcircuit.TITLE] == "the peer on W4"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(pure_states.obstacle() is not None, reason="no CPU kernel to compare with")
+@pytest.mark.skipif(cuda_pure_states.TWIN.obstacle() is not None, reason="no twin")
+def test_the_twin_gives_the_loss_of_the_wide_workload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 wires, 512 tiles: the golden loss in float64, the gradient of the CPU's kernel."""
+    step = jax.value_and_grad(library_loss(W4, gradient=qj.Adjoint(kernel="native")))
+    args = arguments(W4.draw(), "float64")
+    _, expected = step(*args)
+    monkeypatch.setitem(native.FAMILIES, "cpu", cuda_pure_states.TWIN)
+    jax.clear_caches()
+    text = jax.jit(step).lower(*args).as_text()
+    assert "qrnn_twin_widebackward" in text
+    value, found = step(*args)
+    assert value == pytest.approx(W4.golden, abs=GOLDEN_TOLERANCE)
+    np.testing.assert_allclose(found, expected, atol=1e-12)

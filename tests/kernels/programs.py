@@ -1,4 +1,4 @@
-"""Random programs for native loops, without a circuit: every kind of gate on any wires, any words."""
+"""Random programs for native loops, without a circuit: all kinds of gates, any wires and words."""
 
 from typing import NamedTuple
 

@@ -136,7 +136,7 @@ def test_rounding_does_not_add_up_in_the_norm(family: Family) -> None:
     """Forward and in reverse; without a look at the norm it drifts by more than 1e-5."""
     case = random_case(5, 10, 3000, 1)
     case = case._replace(varying=case.varying[:, [0]].repeat(3000, axis=1))
-    reads, last, *slopes = results(family, case, np.float32)
+    _, last, *slopes = results(family, case, np.float32)
     exact = results(pure_states.FAMILY, case)
     assert np.abs(np.sum(last.astype(float) ** 2) - 1) < 1e-6
     for found, expected in ((last, exact[1]), (slopes[2], exact[4])):
@@ -329,7 +329,7 @@ def test_a_gpu_program_calls_the_kernel() -> None:
 
 @pytest.mark.parametrize(("wires", "kind"), [(14, jnp.float32), (13, jnp.float64)])
 def test_a_wide_gpu_program_has_a_workspace(wires: int, kind: type) -> None:
-    """Rows of 4 warps and 8 or 4 parts: 3 sums and a norm each; two norms of each of 2 sequences."""
+    """Rows of 4 warps and 8 or 4 parts, 3 sums and a norm each; two norms of each sequence."""
     shape = jax.ShapeDtypeStruct
     shapes = [shape(s, kind) for s in ((1, 2), (2, 7, 1), (1, 2**wires, 2), (2, 7, 1))]
     gates = (Gate(Kind.TURN, (0,), 0, False), Gate(Kind.TURN, (1,), 0, True))

@@ -42,7 +42,7 @@ auto wide_binding(Binding binding) {
 
 }  // namespace qrnn_cuda
 
-// Of the functions Forward, Backward, WideForward and WideBackward; what follows the name are traits.
+// Of the functions Forward, Backward, WideForward, WideBackward; what follows the name are traits.
 #define QRNN_HANDLERS(name, ...)                                                                 \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(name##Forward, qrnn_cuda::Forward,                                \
                                 (qrnn_cuda::narrow_binding<4, 2>(qrnn_cuda::Context()))           \

@@ -1,5 +1,4 @@
-// The kernels on a GPU: one block for one sequence, for a part of a wide one, or for one warp of small
-// ones.
+// The kernels on a GPU: a block for a sequence, for a part of a wide one, or for a warp of small ones.
 
 #include <cuda_runtime.h>
 
@@ -63,7 +62,8 @@ struct Launch {
   template <typename Shape, typename T>
   ffi::Error pass(const Task<T>& task, bool backward) {
     constexpr int R = Shape::registers, warps = Shape::warps;
-    const auto kernel = backward ? qrnn_cuda::pass<T, R, 2, warps> : qrnn_cuda::pass<T, R, 1, warps>;
+    const auto kernel =
+        backward ? qrnn_cuda::pass<T, R, 2, warps> : qrnn_cuda::pass<T, R, 1, warps>;
     kernel<<<grid<Shape>(task), 32 * warps, Shape::exchanged * sizeof(T), stream>>>(task);
     return started();
   }

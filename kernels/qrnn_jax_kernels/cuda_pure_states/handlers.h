@@ -133,7 +133,8 @@ ffi::Error forward(Runner runner, int64_t wires, int64_t words, Input ops, Input
 
 template <typename Runner>
 ffi::Error backward(Runner runner, int64_t wires, int64_t words, Input ops, Input fixed,
-                    Input varying, Input last, Input reads_slope, Input last_slope, Output fixed_slope, Output varying_slope, Output start_slope) {
+                    Input varying, Input last, Input reads_slope, Input last_slope,
+                    Output fixed_slope, Output varying_slope, Output start_slope) {
   auto with = [&](auto zero) {
     using T = decltype(zero);
     Task<T> task = task_of<T>(wires, words, ops, fixed, varying, last);

@@ -1,4 +1,4 @@
-// One pass over wide states: a team works on its share of the tiles of a sequence, one after the other.
+// One pass over wide states: a team works on its share of a sequence's tiles, one after the other.
 #pragma once
 
 #include "step.h"

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "memory.h"
 #include "phases.h"
 
 namespace qrnn_cuda {
@@ -62,28 +63,12 @@ class Step {
     return task_.fixed_slope + rows.row(thread) * task_.fixed_count;
   }
 
+  // psi (0) or lambda (1): see memory.h
   QRNN_DEVICE void load(int s, bool shared) {
-    State& state = sweep.states[s];
-    each_amplitude(shared, [&](int r, const Lanes<int64_t>& offset) {
-      const Lanes<const T*> at = team_.each([&](int thread) -> const T* {
-        const int64_t here = Team::at(offset, thread);
-        return here < 0 ? nullptr : task_.from[s] + here;
-      });
-      team_.load_pair(at, state.re[r], state.im[r]);
-    });
+    Memory<Team, R, S>(team_, task_, rows, sweep).load(s, shared);
   }
 
-  QRNN_DEVICE void store(int s) const {
-    if (!task_.to[s]) return;
-    const State& state = sweep.states[s];
-    each_amplitude(false, [&](int r, const Lanes<int64_t>& offset) {
-      const Lanes<T*> at = team_.each([&](int thread) -> T* {
-        const int64_t here = Team::at(offset, thread);
-        return here < 0 || !rows.is_used(thread) ? nullptr : task_.to[s] + here;
-      });
-      team_.store_pair(at, state.re[r], state.im[r]);
-    });
-  }
+  QRNN_DEVICE void store(int s) { Memory<Team, R, S>(team_, task_, rows, sweep).store(s); }
 
   // What sets a norm back; 1 if it is no rounding, or the norm is out of range.
   QRNN_DEVICE Value steadying(const Value& first, const Value& now) const {
@@ -263,31 +248,6 @@ class Step {
     });
     team_.fence();
   }
-
-  // visit(r, where the amplitude of every thread's register is); negative if there is none (padded).
-  template <typename F>
-  QRNN_DEVICE void each_amplitude(bool shared, F visit) const {
-    int grows[R];  // the bit that a bit of a register's number is in an amplitude's index
-    QRNN_UNROLL
-    for (int i = 0; i < R; ++i) grows[i] = spread(sweep.places.index(1 << (sweep.thread_bits() + i)));
-    const Lanes<int64_t> first = team_.each([&](int thread) -> int64_t {
-      const int held = spread(sweep.places.index(sweep.place(0, thread)));
-      const int index = held | deposit(sweep.tile(thread), ~task_.tile_bits);
-      return ((shared ? 0 : rows.sequence(thread)) << task_.wires) + index;
-    });
-    QRNN_UNROLL
-    for (int r = 0; r < 1 << R; ++r) {
-      int more = 0;
-      QRNN_UNROLL
-      for (int i = 0; i < R; ++i) more |= r >> i & 1 ? grows[i] : 0;
-      const bool is_there = more >> task_.wires == 0;
-      visit(r, team_.each([&](int thread) -> int64_t {
-        return is_there ? 2 * (Team::at(first, thread) + more) : -1;
-      }));
-    }
-  }
-
-  QRNN_DEVICE int spread(int index) const { return deposit(index, task_.tile_bits); }
 
   const Team& team_;
   const Task<T>& task_;

@@ -5,21 +5,29 @@
 
 namespace qrnn_cuda {
 
-enum Kind { kOne = 0, kControlledNot = 1, kDiagonal = 2, kTwo = 3, kRead = 4, kReal = 5, kTurn = 6 };
+enum Kind {
+  kOne = 0,
+  kControlledNot = 1,
+  kDiagonal = 2,
+  kTwo = 3,
+  kRead = 4,
+  kReal = 5,
+  kTurn = 6,
+};
 
 constexpr int kDiagonalWires = 5;  // of a diagonal
 
 // A gate, or the read-out of a Pauli word; -1 where there is no wire. As it lies in memory.
 //
-// Wires are numbered as a team has them: first those it holds, from the highest bit of an amplitude's
-// index down; after them the others, from the lowest bit up.
+// Wires are numbered as a team has them: first those it holds, from the highest bit of an
+// amplitude's index down; after them the others, from the lowest bit up.
 struct alignas(16) Op {
   int32_t kind;
   int32_t high, low;      // wires that must be at bit 1 and bit 0 of the registers' numbers first
   int32_t place;          // where its numbers start: of the fixed ones, or ~place of the varying
                           // ones; of a word, which one of the reads
-  int32_t signs, power;   // of a word: i^power times X on `low` and Z on the wires of `signs`; wire w
-                          // of m that are held is bit m - 1 - w, any other wire w is bit w
+  int32_t signs, power;   // of a word: i^power times X on `low` and Z on the wires of `signs`; wire
+                          // w of m that are held is bit m - 1 - w, any other wire w is bit w
   int32_t count;          // of the other wires: a control; those of a diagonal
   int32_t wires[kDiagonalWires];
 };

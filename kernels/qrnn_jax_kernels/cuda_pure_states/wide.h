@@ -1,4 +1,4 @@
-// The time loop of wide states: launches, in order. No launch waits for another on the host, nothing is
+// The time loop of wide states: launches, in order. Nothing is waited for on the host and nothing
 // allocated; what a launch leaves for later ones is in a workspace that XLA gives.
 #pragma once
 
@@ -61,7 +61,8 @@ class Wide {
       if (looks) add_up_norm(1);
     }
     if (task_.scales) launch(nothing());
-    if (backward_) add_up(task_.fixed_slope, task_.fixed_count, ends_.fixed_slope, task_.fixed_count);
+    const int64_t fixed = task_.fixed_count;
+    if (backward_) add_up(task_.fixed_slope, fixed, ends_.fixed_slope, fixed);
     return error_;
   }
 

@@ -17,6 +17,7 @@ from qrnn_jax.engines import native
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
 from tests.kernels.loops import (
+    check_cuts,
     check_single_precision,
     check_transforms,
     everywhere,
@@ -182,6 +183,16 @@ def test_every_transform() -> None:
 @here
 def test_every_transform_of_wide_states() -> None:
     check_transforms(layered(5, 1), lambda *given: run_by(SMALL_TILES, *given)[0], 1e-12)
+
+
+@here
+@pytest.mark.parametrize(("family", "layers"), [(TWIN, 3), (SMALL_TILES, 4)])
+def test_a_sequence_may_be_cut_anywhere(
+    monkeypatch: pytest.MonkeyPatch, family: Family, layers: int
+) -> None:
+    """As the native code of this device, for a cell that no other test has compiled."""
+    monkeypatch.setitem(native.FAMILIES, jax.default_backend(), family)
+    check_cuts(layered(5, layers), qj.Adjoint(kernel="native"))
 
 
 @here

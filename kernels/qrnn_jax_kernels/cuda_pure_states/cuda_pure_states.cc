@@ -22,6 +22,8 @@ struct Twin {
     const Threads team{buffer.data()};
     std::vector<T> sums(rows<Shape>(task) * task.fixed_count + 1, std::nan(""));  // as on a GPU
     T* kept = sums_fit<Shape>(task) ? sums.data() : nullptr;
+    const int64_t varying = task.batch * Shape::warps * task.steps * task.varying_count;
+    if (backward) std::fill_n(task.varying_slope, varying, std::nan(""));
     for (int64_t block = 0; block < blocks<Shape>(task); ++block) {
       if (backward) {  // on the heap: a team of arrays is large
         std::make_unique<Loop<Threads, R, 2>>(team, task, block, kept)->backward();

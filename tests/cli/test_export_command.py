@@ -5,11 +5,17 @@ import re
 import runpy
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.cli import main
+from qrnn_jax.training import save_checkpoint
+from qrnn_jax.training.config import make_config
+from qrnn_jax.training.experiment import prepare
+from qrnn_jax.training.presets import preset
 
 SMALL = ["--set", "cell.inputs=1", "--set", "cell.memory=1", "--set", "cell.depth=1"]
 CELL = qj.cells.Takaki(inputs=1, memory=1, depth=1)
@@ -96,16 +102,23 @@ def test_a_missing_extra_is_bad_input(
 
 
 def test_trained_parameters_come_from_their_run(tmp_path: Path) -> None:
+    """A run folder as `train` leaves it: its settings, and a checkpoint of step 7."""
     run = tmp_path / "run"
-    options = ["--set", "task.steps=20", "--set", "output.pictures=false", "--steps", "2"]
-    assert main(["train", "cosine", *SMALL, *options, "--out", str(run)]) == 0
-    assert main(["export", str(run), "--steps", "2", "--out", str(tmp_path / "out")]) == 0
+    (run / "checkpoints").mkdir(parents=True)
+    config = make_config(preset("cosine"), SMALL[1::2])
+    snapshot = prepare(config).start()
+    params = jax.tree.map(lambda leaf: leaf + 0.25, snapshot.state.params)
+    state = snapshot.state._replace(params=params, step=jnp.asarray(7, jnp.int32))
+    save_checkpoint(run / "checkpoints", 7, snapshot._replace(state=state))
+    (run / "config.json").write_text(json.dumps(config.to_dict()))
+    assert main(["export", str(run), "--steps", "3", "--out", str(tmp_path / "out")]) == 0
     found = json.loads((tmp_path / "out" / "export.json").read_text())
-    assert found["parameters"] == f"parameters of step 2 of {run}"
-    options = [*SMALL, "--steps", "2", "--out", str(tmp_path / "new")]
-    assert main(["export", "cosine", *options]) == 0
-    other = json.loads((tmp_path / "new" / "export.json").read_text())
-    assert found["weights"] != other["weights"]
+    assert found["parameters"] == f"parameters of step 7 of {run}"
+    initial = export(tmp_path / "new")
+    np.testing.assert_allclose(np.subtract(found["weights"], initial["weights"]), 0.25, atol=1e-6)
+    for file in (run / "checkpoints").iterdir():
+        file.unlink()
+    assert main(["export", str(run), "--out", str(tmp_path / "none")]) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,19 @@ from jax import Array
 import qrnn_jax as qj
 from benchmarks import plain_cells, throughput
 from benchmarks.plain_jax import Loss
-from benchmarks.programs import BACKPROP, OURS, PLAIN, Forced
+from benchmarks.programs import OURS, PLAIN, Forced
 from benchmarks.workloads import DATA_BOUND, Numbers
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan
+from qrnn_jax.engines.native_choice import loop_refusal
 from qrnn_jax.reproduction import cv_series, viqueira_task
+from qrnn_jax.setup import plan_for
 
 CHECKPOINTED_PLAIN = "plain JAX, steps recomputed"
 BUILT_ONCE = "plain JAX, step built by hand"
 SCAN = "plain JAX, mean and covariance"
 EVERY, SOME, UNDONE = "Checkpointed(1)", "Checkpointed", "Adjoint"
+NATIVE = f"{OURS}, Adjoint, native"
 RULES: dict[str, qj.AbstractGradient] = {
     "Backprop": qj.Backprop(),
     EVERY: qj.Checkpointed(every=1),
@@ -140,19 +143,22 @@ def cv_sine(quick: bool) -> Published:
 
 def mnist(quick: bool) -> Published:
     """Bausch's step of `benchmarks.throughput`; nothing by hand, so ours in float64 checks it."""
-    bits, words, params = throughput.mnist_data(*((2, 3) if quick else (200, 99)))
+    cell = qj.cells.Bausch(lanes=2, workspace=2, stages=1, degree=1) if quick else throughput.MNIST
+    bits, words, params = throughput.mnist_data(cell, *((2, 3) if quick else (200, 99)))
 
     def loss(engine: Any, gradient: Any, params: Array, x: Array, y: Array) -> Array:
         del engine, y
-        return throughput.mnist_loss(words, params, x, gradient)
+        return throughput.mnist_loss(cell, words, params, x, gradient)
 
     programs = _ours(loss, forced=False)
+    if loop_refusal(plan_for(cell, qj.RealVector())) is None:
+        programs[NATIVE] = partial(loss, None, qj.Adjoint(kernel="native"))
     return Published(
         "bausch-mnist",
         "Bausch, a step on pictures, every step projected on its target",
-        _sizes(throughput.MNIST.circuit.wires, bits, params),
+        _sizes(cell.circuit.wires, bits, params),
         Numbers(bits, np.zeros(len(bits)), params),
-        programs[BACKPROP] if quick else programs[f"{OURS}, {EVERY}"],
+        programs[f"{OURS}, {EVERY}"],
         programs,
         gradient_tolerance=5e-4,
         gradient_goal=2e-4,

@@ -193,25 +193,28 @@ def _of_workload(workload: Workload, per_step: float) -> Case:
 def mnist(quick: bool) -> Case:
     """A step of Bausch's network on pictures, every step projected on its target."""
     batch, steps = (4, 5) if quick else (200, 99)
-    bits, words, params = mnist_data(batch, steps)
+    bits, words, params = mnist_data(MNIST, batch, steps)
     return Case(
         f"Bausch's MNIST, batch {batch}",
         batch,
         batch * steps * _step_flops(),
-        lambda params, xs: mnist_loss(words, params, xs),
+        lambda params, xs: mnist_loss(MNIST, words, params, xs),
         lambda dtype: (jnp.asarray(params, dtype), jnp.asarray(bits, dtype)),
     )
 
 
-def mnist_data(batch: int, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mnist_data(
+    cell: qj.cells.Bausch, batch: int, steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Random bits (batch, steps, 2 lanes), the words (batch, steps) to be read, and parameters."""
     rng = np.random.default_rng(0)
-    bits = rng.integers(0, 2, (batch, steps, 2 * MNIST.lanes)).astype(np.float32)
-    words = bits[..., MNIST.lanes :] @ 2 ** np.arange(MNIST.lanes)[::-1]
-    return bits, words, np.asarray(MNIST.init(jax.random.key(0)))
+    bits = rng.integers(0, 2, (batch, steps, 2 * cell.lanes)).astype(np.float32)
+    words = bits[..., cell.lanes :] @ 2 ** np.arange(cell.lanes)[::-1]
+    return bits, words, np.asarray(cell.init(jax.random.key(0)))
 
 
 def mnist_loss(
+    cell: qj.cells.Bausch,
     words: np.ndarray,
     params: jax.Array,
     xs: jax.Array,
@@ -219,7 +222,7 @@ def mnist_loss(
 ) -> jax.Array:
     """The cross entropy of the words, by one gradient rule; None chooses."""
     engine = qj.RealVector(params.dtype)
-    chances = jax.vmap(lambda x: qj.run(MNIST, params, x, engine=engine, gradient=gradient))(xs)
+    chances = jax.vmap(lambda x: qj.run(cell, params, x, engine=engine, gradient=gradient))(xs)
     return qj.losses.probability_cross_entropy(chances, jnp.asarray(words, jnp.int32))
 
 

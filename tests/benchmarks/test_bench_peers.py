@@ -216,6 +216,7 @@ def test_a_slow_peer_runs_less_of_it_beside_ours_and_nothing_is_scaled(monkeypat
     monkeypatch.setattr(command, "peer_named", lambda name: fake_peer_numpy)
     monkeypatch.setattr(command, "interpreter", lambda *args: sys.executable)
     monkeypatch.setattr(command, "programs", lambda w: {PLAIN: plain_loss(w), OURS: plain_loss(w)})
+    monkeypatch.setattr(command, "measure_apart", lambda *args, **options: {})
     code = command.main(["--quick", "--only", "W2", "--peers", "--out", str(tmp_path)])
     assert code == 0
     found = json.loads((tmp_path / "W2.json").read_text())

@@ -104,7 +104,8 @@ def _gate(gate: Gate) -> Op:
         return Op(_Op.CNOT, NO_WIRE, gate.wires[1], gate.wires[:1], place)
     if len(gate.wires) == 1:
         return Op(_OF_ONE[gate.kind], NO_WIRE, gate.wires[0], (), place)
-    return Op(_Op.TWO, *gate.wires, (), place)
+    high, low = gate.wires
+    return Op(_Op.TWO, high, low, (), place)
 
 
 def _read(wires: int, index: int, word: Word) -> list[Op]:

@@ -35,7 +35,9 @@ class Passes(NamedTuple):
 @lru_cache(maxsize=256)
 def passes(program: Program, tile: int) -> Passes:
     """A step whose tiles have so many wires, fewer than there are."""
-    waiting, rows, ranges = ops(program), [], []
+    waiting = ops(program)
+    rows: list[Op] = []
+    ranges: list[tuple[int, int, int]] = []
     while waiting:
         wires, taken, waiting = _next(waiting, program.wires, tile)
         bits = sum(1 << (program.wires - 1 - wire) for wire in wires)

@@ -81,11 +81,12 @@ class DeviceSource(AbstractJobs):
         keys, keep = keys.reshape(count, -1), keep.reshape(count, steps)
         means = np.zeros((count, steps, reads))
         covariances = np.zeros((count, steps, reads, *[steps] * whole, reads))
+        *_, longest = self.circuits(steps)
+        check_rows(longest, tapes.reshape(count, len(longest.symbols))[keep.any(axis=1)])
         for template in self.circuits(steps):
             part = slice(template.read_steps.start, template.read_steps.stop)
             rows = tapes[:, : template.steps].reshape(count, len(template.symbols))
             wanted = np.flatnonzero(keep[:, part].any(axis=1))
-            check_rows(template, rows[wanted])
             table = values_for(self.mitigation, template, self.group)
             for chosen, bits in self._played(template, rows, wanted, shots.reshape(-1), keys):
                 for place, row in enumerate(chosen):

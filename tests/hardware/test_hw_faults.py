@@ -46,6 +46,16 @@ def test_17_no_angle_that_is_no_number_is_submitted(wrong: float, prefixes: bool
     assert device.calls == []
 
 
+def test_17_an_angle_of_the_last_step_stops_the_prefixes_before_it() -> None:
+    device = fake()
+    circuit = qj.Circuit(1, (qj.RX(0, qj.Data(0)), qj.Reset(0)))
+    cell, engine = qj.CircuitCell(circuit, qj.Z(0)), qj.Device(device, shots=10)
+    play = lambda xs: qj.run(cell, jnp.zeros(0), xs, engine=engine, prefixes=True, key=KEY)  # noqa: E731
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"row 0 has nan for a_2_0"):
+        jax.block_until_ready(jax.jit(play)(jnp.array([[0.1], [0.2], [jnp.nan]])))
+    assert device.calls == []
+
+
 # 18: what a device lacks is listed before submission, while the program is traced
 
 

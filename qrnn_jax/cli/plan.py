@@ -10,7 +10,6 @@ import typer
 
 from .exit_codes import exit_codes
 from .result_folder import result_folder
-from .signals import Signals
 
 Source = Annotated[
     str | None,
@@ -94,34 +93,30 @@ def plan(
     Nothing is submitted, but for the few rows of a pilot. Exit code 5 where the device cannot play
     the circuit.
     """
-    with exit_codes(debug=debug), Signals() as signals:
-        import qrnn_jax as qj
+    options: dict[str, Any] = {"shots": shots, "error": error, "pilot": pilot}
+    changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]
+    with exit_codes(debug=debug):
         from qrnn_jax.training.planned import rule_of, subject_of
 
-        from .progress import reporting
-
         folder = result_folder("plan", out, resume=False)
-        changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]
         subject = subject_of(source, changes, steps, batch)
-        chosen = [rule_of(text) for text in rules or []]
-        with reporting(1, lambda: signals.received is not None) as reporter:
-            reporter.stage(f"planning {subject.name}")
-            found = qj.plan(
-                subject.cell,
-                subject.steps,
-                shots=shots,
-                device=_device(device, noise),
-                batch=batch,
-                rule=chosen or None,
-                params=subject.params,
-                xs=subject.xs,
-                error=error,
-                pilot=pilot,
-                progress=reporter.stage,
-            )
+        options |= {"rule": [rule_of(text) for text in rules or []] or None, "batch": batch}
+        found = _planned(subject, options | {"device": _device(device, noise)})
         _write(folder, subject.settings, found)
         print(found)
         print(f"Folder: {folder}")
+
+
+def _planned(subject: Any, options: dict[str, Any]) -> Any:
+    """The plan, with what is being planned on stderr."""
+    import qrnn_jax as qj
+
+    from .progress import reporting
+
+    with reporting(1, lambda: False) as reporter:
+        reporter.stage(f"planning {subject.name}")
+        given = {"params": subject.params, "xs": subject.xs, "progress": reporter.stage}
+        return qj.plan(subject.cell, subject.steps, **options, **given)
 
 
 def _device(name: str, noise: str | None) -> Any:

@@ -1,27 +1,15 @@
 """`plan`: what a gradient costs on a device, before anything is submitted."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_cell, check_inputs, check_params
-from qrnn_jax.explanation import Refused, named
-from qrnn_jax.gradients import (
-    SPSA,
-    AbstractEstimator,
-    AbstractGradient,
-    FiniteDifference,
-    ParameterShift,
-    Riesz,
-    SharedShift,
-)
-from qrnn_jax.gradients.estimator import Problem
+from qrnn_jax.checks import check_cell
+from qrnn_jax.explanation import named
+from qrnn_jax.gradients import AbstractEstimator
 from qrnn_jax.gradients.settings import check_count, check_positive
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.engine import Device
@@ -30,6 +18,7 @@ from qrnn_jax.hardware.local import LocalDevice
 from qrnn_jax.hardware.plan_advice import at_equal_cost, for_error, with_equal
 from qrnn_jax.hardware.plan_count import jobs_of, requests_of
 from qrnn_jax.hardware.plan_error import Error, bound_of_error, exact_error, is_affordable
+from qrnn_jax.hardware.plan_inputs import Rules, inputs_of, rules_of
 from qrnn_jax.hardware.plan_result import Plan, PlannedCircuit, PlannedRule
 from qrnn_jax.hardware.plan_time import pilot as play_pilot
 from qrnn_jax.hardware.plan_time import seconds_of
@@ -38,18 +27,6 @@ from qrnn_jax.hardware.queue import Queue
 from qrnn_jax.hardware.speed import Speed
 from qrnn_jax.hardware.template import Template
 from qrnn_jax.setup import check_shots
-
-CANDIDATES: tuple[AbstractEstimator, ...] = (
-    ParameterShift(),
-    ParameterShift(allocation="weighted"),
-    SharedShift(),
-    Riesz(),
-    FiniteDifference(step=0.3),
-    SPSA(step=0.2, directions=8),
-)
-"""The rules that are compared where none is named."""
-
-Rules = AbstractGradient | Sequence[AbstractGradient] | None
 
 
 class _Task(NamedTuple):
@@ -149,17 +126,15 @@ def plan(
     Source: Sweke et al., Quantum 4, 314 (2020), for shots as the cost of a gradient.
     """
     check_cell(cell)
-    check_count("batch", batch)
+    for name, count in (("T", T), ("batch", batch)):
+        check_count(name, count)
     check_shots(shots)
     check_positive("error", error)
     queue = Device(LocalDevice() if device is None else device).queue
-    check_count("T", T)
-    _check_device(queue.device, (Template(cell.circuit.wires, T, 0, (), (), ()),), prepares=False)
-    made = templates(cell, T)
-    _check_device(queue.device, made)
-    rules, refused = _rules(cell, T, rule)
+    made = _circuits(cell, T, queue.device)
+    rules, refused = rules_of(cell, T, rule)
     given = params is not None and xs is not None
-    params, xs = _inputs(cell, T, batch, params, xs)
+    params, xs = inputs_of(cell, T, batch, params, xs)
     if exact is None:
         exact = given and is_affordable(cell, rules, T)
     spent = queue.spent
@@ -186,71 +161,20 @@ def plan(
     )
 
 
-def _check_device(
-    device: AbstractDevice, made: tuple[Template, ...], *, prepares: bool = True
-) -> None:
-    """Refuse what the device cannot play, and let it make ready for what it can."""
+def _circuits(cell: AbstractCell, steps: int, device: AbstractDevice) -> tuple[Template, ...]:
+    """What is played; refused where the device cannot, its wires before any matrix is made."""
+    _check(device, Template(cell.circuit.wires, steps, 0, (), (), ()))
+    made = templates(cell, steps)
     for template in made:
-        refusal = device.capabilities.refusal(template)
-        if refusal:
-            raise DeviceError(refusal)
-        if prepares:
-            device.prepare(template)
+        _check(device, template)
+        device.prepare(template)
+    return made
 
 
-def _rules(
-    cell: AbstractCell, steps: int, rule: Rules
-) -> tuple[list[AbstractEstimator], tuple[Refused, ...]]:
-    """The rules to plan, and those that cannot serve the circuit; a named one must."""
-    if rule is not None:
-        asked = [rule] if isinstance(rule, AbstractGradient) else list(rule)
-        for one in asked:
-            refusal = _refusal(cell, steps, one)
-            if refusal:
-                raise ValueError(refusal)
-        if not asked:
-            raise ValueError("Argument `rule` must name a rule, but is empty; try None for all.")
-        return cast(list[AbstractEstimator], asked), ()  # else refused
-    reasons = [(one, _refusal(cell, steps, one)) for one in CANDIDATES]
-    fine = [one for one, reason in reasons if reason is None]
-    if not fine:
-        raise ValueError(reasons[0][1])
-    return fine, tuple(Refused("rule", named(one), reason) for one, reason in reasons if reason)
-
-
-def _refusal(cell: AbstractCell, steps: int, rule: object) -> str | None:
-    """Why a device cannot follow a rule here, in a sentence; None if it can."""
-    if not isinstance(rule, AbstractEstimator) or rule.needs_exact:
-        return (
-            f"Argument `rule` must be a rule that a device can follow, but is {rule!r}; "
-            "try `qj.ParameterShift()`."
-        )
-    problem = Problem(cell.circuit, steps, True, False)
-    refusal = rule.sampled_refusal() or rule.problem_refusal(problem)
-    if refusal or rule.count(problem):
-        return refusal
-    return "Argument `cell` must have weights that set angles, but has none."
-
-
-def _inputs(
-    cell: AbstractCell, steps: int, batch: int, params: Any, xs: ArrayLike | None
-) -> tuple[Any, Array]:
-    """params and xs (B, T, features); what is not given is made up."""
-    if params is None:
-        params = cell.init(jax.random.key(0))
-    check_params(cell, params)
-    low, high = np.clip(cell.domain(), -1, 1)
-    made = np.random.default_rng(0).uniform(low, high, (batch, steps, cell.features))
-    given = np.asarray(made if xs is None else xs)
-    if given.ndim == 2:
-        given = np.broadcast_to(given, (batch, *given.shape))
-    wanted = (batch, steps, cell.features)
-    if given.shape != wanted:
-        raise ValueError(
-            f"Argument `xs` must have shape {wanted} or {wanted[1:]}, but has shape "
-            f"{np.shape(cast(Any, xs))}."
-        )
-    return params, jnp.stack([check_inputs(cell, x) for x in given])
+def _check(device: AbstractDevice, template: Template) -> None:
+    refusal = device.capabilities.refusal(template)
+    if refusal:
+        raise DeviceError(refusal)
 
 
 def _circuit(device: AbstractDevice, template: Template) -> PlannedCircuit:

@@ -36,8 +36,8 @@ class Speed(NamedTuple):
 
     Example:
         >>> from qrnn_jax import hardware
-        >>> hardware.Speed(job=2.0, row=0.001, execution=1e-4).seconds(rows=100, shots=1000)
-        12.1
+        >>> hardware.Speed(job=2.0, row=0.25, execution=0.5).seconds(rows=4, shots=10)
+        23.0
     """
 
     job: float

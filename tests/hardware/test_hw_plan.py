@@ -11,8 +11,8 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import Capabilities, DeviceError, LocalDevice, Queue, Speed
-from qrnn_jax.hardware.plan import CANDIDATES
 from qrnn_jax.hardware.plan_count import requests_of
+from qrnn_jax.hardware.plan_inputs import CANDIDATES
 from qrnn_jax.hardware.plan_result import duration
 from tests.helpers import cell_inputs
 

@@ -99,7 +99,8 @@ def main():
         rates = jnp.array([rate for rate, _ in lanes], jnp.float32)
         keys = jnp.stack([jax.random.key(seed) for _, seed in lanes])
         run = partial(train, directions, shots, windows, steps)
-        shares = np.asarray(jax.vmap(run)(rates, keys))[:, -1].reshape(len(RATES), -1) / constant
+        shares = np.asarray(jax.vmap(run)(rates, keys))[:, -1].astype(float)
+        shares = shares.reshape(len(RATES), -1) / constant
         for rate, row in zip(RATES, shares):
             entry = {"directions": directions, "shots": shots, "batch": windows, "steps": steps}
             entry |= {"learning_rate": rate, "final_over_constant": row.round(4).tolist()}

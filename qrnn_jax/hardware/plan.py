@@ -15,7 +15,7 @@ from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.engine import Device
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.local import LocalDevice
-from qrnn_jax.hardware.plan_advice import at_equal_cost, for_error, with_equal
+from qrnn_jax.hardware.plan_advice import Advice, at_equal_cost, for_error, with_equal
 from qrnn_jax.hardware.plan_count import jobs_of, requests_of
 from qrnn_jax.hardware.plan_error import Error, bound_of_error, exact_error, is_affordable
 from qrnn_jax.hardware.plan_inputs import Rules, inputs_of, rules_of
@@ -125,40 +125,56 @@ def plan(
 
     Source: Sweke et al., Quantum 4, 314 (2020), for shots as the cost of a gradient.
     """
-    check_cell(cell)
-    for name, count in (("T", T), ("batch", batch)):
-        check_count(name, count)
-    check_shots(shots)
-    check_positive("error", error)
+    _check_numbers(cell, T, batch, shots, error)
     queue = Device(LocalDevice() if device is None else device).queue
     made = _circuits(cell, T, queue.device)
     rules, refused = rules_of(cell, T, rule)
     given = params is not None and xs is not None
     params, xs = inputs_of(cell, T, batch, params, xs)
-    if exact is None:
-        exact = given and is_affordable(cell, rules, T)
-    spent = queue.spent
-    speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
+    exact = given and is_affordable(cell, rules, T) if exact is None else exact
+    speeds, paid = _speeds(queue, made, pilot)
     task = _Task(cell, queue, made, speeds, params, xs, exact, progress)
-    planned = with_equal([task.of(one, shots) for one in rules])
-    advice = for_error(planned, error, task.of) if error else at_equal_cost(planned)
+    planned, advice = _compared(task, rules, shots, error)
     return Plan(
-        model=f"{type(cell).__name__} of {cell.circuit.wires} wires",
-        T=T,
-        batch=batch,
+        *(f"{type(cell).__name__} of {cell.circuit.wires} wires", T, batch),
         device=_name(queue.device),
         shots=shots,
         circuits=tuple(_circuit(queue.device, template) for template in made),
         rules=planned,
         errors=_errors(exact, given),
         clock=_clock(pilot, speeds),
-        pilot_shots=queue.spent - spent,
+        pilot_shots=paid,
         target=error,
         advice=advice.text,
         recommended=advice.rule,
         left=queue.left,
         refused=refused,
     )
+
+
+def _check_numbers(cell: AbstractCell, T: int, batch: int, shots: int, error: float | None) -> None:
+    check_cell(cell)
+    check_count("T", T)
+    check_count("batch", batch)
+    check_shots(shots)
+    check_positive("error", error)
+
+
+def _speeds(
+    queue: Queue, made: tuple[Template, ...], pilot: bool
+) -> tuple[dict[Template, Speed | None], int]:
+    """How fast the device plays each circuit, and the shots that it took to find out."""
+    before = queue.spent
+    speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
+    return speeds, queue.spent - before
+
+
+def _compared(
+    task: _Task, rules: Any, shots: int, error: float | None
+) -> tuple[tuple[PlannedRule, ...], Advice]:
+    """All rules side by side, and which one to take."""
+    planned = with_equal([task.of(one, shots) for one in rules])
+    return planned, for_error(planned, error, task.of) if error else at_equal_cost(planned)
 
 
 def _circuits(cell: AbstractCell, steps: int, device: AbstractDevice) -> tuple[Template, ...]:

@@ -68,7 +68,7 @@ def test_the_plan_is_the_one_of_the_library() -> None:
         (["--rule", "paramtershift"], "try `ParameterShift`"),
         (["--rule", "SPSA(stepp=1)"], "Option `--rule` 'SPSA(stepp=1)'"),
         (["--rule", "SPSA("], "Option `--rule` must name a rule"),
-        (["--device", "nowhere"], "must be one of ('local', 'aer')"),
+        (["--device", "nowhere"], "must be one of ('local', 'aer', 'braket')"),
         (["--noise", "fake_manila"], "`noise` must be None for `local`"),
         (["--cell", "Takaky"], "cell"),
         (["--error", "0"], "`error` must be a positive number"),

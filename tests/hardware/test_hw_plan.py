@@ -11,7 +11,7 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import Capabilities, DeviceError, LocalDevice, Queue, Speed
-from qrnn_jax.hardware.plan_count import requests_of
+from qrnn_jax.hardware.plan_count import Tally, requests_of
 from qrnn_jax.hardware.plan_inputs import CANDIDATES
 from qrnn_jax.hardware.plan_result import duration
 from tests.helpers import cell_inputs
@@ -163,6 +163,25 @@ def test_large_batches_are_counted_from_small_ones(
     monkeypatch.setitem(names, "_AT_ONCE", 0)
     assert requests_of(*given) == whole
     assert seen == sizes
+
+
+def test_a_request_made_twice_is_free_as_in_a_queue() -> None:
+    (template,) = qj.hardware.templates(SCALED, 2)
+    rows = np.zeros((3, len(template.symbols)))
+    requests = [
+        (rows, 5, (1,)),
+        (rows, 5, (1,)),
+        (rows, 5, (2,)),
+        (rows, 6, (1,)),
+        (rows + 1, 5, (1,)),
+    ]
+    queue, tally = Queue(LocalDevice()), Tally(LocalDevice())
+    with tally.counting() as counted:
+        for request in requests:
+            queue.run(template, *request)
+            assert tally.run(template, *request).shape == (3, 2, 2, 1)
+    assert len(counted) == queue.jobs == 4
+    assert sum(request.executions for request in counted) == queue.spent == 63
 
 
 def test_nothing_is_submitted_and_budgets_are_told() -> None:
@@ -353,16 +372,16 @@ def test_a_pilot_finds_the_speed() -> None:
 
     class Slow(Spy):
         def run(self, template: Any, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
-            time.sleep(0.02 + 0.002 * len(rows) + 2e-4 * len(rows) * shots)
+            time.sleep(0.02 + 0.01 * len(rows) + 2e-4 * len(rows) * shots)
             return super().run(template, rows, shots, seed)
 
     device = Slow(LocalDevice().capabilities)
-    queue = Queue(device, budget=3000)
+    queue = Queue(device, budget=6000)
     found = qj.plan(
-        CELLS["takaki"], 2, shots=1000, rule=qj.ParameterShift(), device=queue, pilot=True
+        CELLS["takaki"], 2, shots=100, rule=qj.ParameterShift(), device=queue, pilot=True
     )
     assert found.pilot_shots == queue.spent == sum(rows * shots for rows, shots in device.jobs) > 0
-    exact = 2 * 0.02 + 25 * 0.002 + 25_000 * 2e-4
+    exact = 2 * 0.02 + 25 * 0.01 + 2500 * 2e-4
     assert 0.6 * exact < found.rules[0].seconds < 1.6 * exact
     assert found.clock.startswith("a pilot")
 

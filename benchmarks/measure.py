@@ -92,10 +92,10 @@ class Record:
     temp_bytes: int | None = 0  # None where XLA does not run it
     check: Check | None = None
     refused: str | None = None
-    skipped: str | None = None  # why it was not run, which is no error
     repeats_s: list[float] = field(default_factory=list)
     memory: dict[str, int | None] | None = None  # where it was measured in a process of its own
     versions: dict[str, str] | None = None  # of a peer's environment
+    skipped: str | None = None  # why it was not run, which is no error
 
     @property
     def median_s(self) -> float | None:

@@ -20,6 +20,7 @@ from qrnn_jax.engines import (
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
 from qrnn_jax.engines.native_choice import loop_refusal
+from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.transfer import TransferPlan, transfer_refusal
 from qrnn_jax.expectations import Expectations
 from qrnn_jax.explanation import Explanation, Refused, named
@@ -28,7 +29,9 @@ from qrnn_jax.gradients.automatic import Choice, forecast
 from qrnn_jax.setup import engine_for, plan_for, rule_for
 from qrnn_jax.step_size import step_of
 
-_PASSES = 4  # of native code over each gate: forward, undone, the adjoint, the derivative
+# of native code over each gate: forward, undone, the adjoint, the derivative; a real vector's
+# turns cost 3, run forward thrice, are transposed once, and their tables' slopes cost 4
+_PASSES, _REAL_PASSES = 4, 16 / 3
 _NAMED = "the caller named it"
 _ENGINES: dict[type[AbstractEngine], tuple[str, str]] = {  # why it is taken; why it is not
     StateVector: ("every step is unitary", "its numbers are complex, where real ones do"),
@@ -94,7 +97,8 @@ def explain(
     step = step_of(plan, native=refusal is None)
     peak, flops = _gradient(expectations, choice.rule, T, batch)
     if flops is not None:
-        flops += 0 if refusal else _PASSES * batch * T * step.flops_per_step
+        passes = _REAL_PASSES if isinstance(plan, RealVectorPlan) else _PASSES
+        flops += 0 if refusal else int(passes * batch * T * step.flops_per_step)
     return Explanation(
         f"{type(cell).__name__} of {cell.circuit.wires} wires",
         T,
@@ -146,9 +150,9 @@ def _choice(expectations: Expectations, steps: int, gradient: AbstractGradient) 
 
 def _native_refusal(rule: AbstractGradient, plan: AbstractPlan) -> str | None:
     """Why no native code runs; None if it does."""
-    if not isinstance(rule, Adjoint) or rule.kernel in ("layers", "reference"):
-        return loop_refusal(plan) or f"{named(rule)} does not use it"
-    return loop_refusal(plan, unasked=rule.kernel is None)
+    if isinstance(rule, Adjoint):
+        return rule.native_refusal(plan)
+    return loop_refusal(plan) or f"{named(rule)} does not use it"
 
 
 def _gradient(

@@ -76,11 +76,11 @@ def run(
         cell: the model, for example `qj.cells.Takaki()` or `qj.CircuitCell(circuit, observables)`.
         params: pytree of real arrays, from `cell.init(key)`.
         xs: (T, features), one sequence; batch with `jax.vmap`.
-        engine: how to simulate; None chooses `StateVector` for unitary steps, else `DensityMatrix`;
-            `Gaussian` on modes.
-        gradient: how to differentiate; None chooses `Adjoint` where pure states run in native code
-            (reverse mode only), else `Backprop`; where storing every step would take more than
-            1 MiB, `Adjoint` for pure states on a CPU, else `Checkpointed`; under shots
+        engine: how to simulate; None chooses `RealVector` for real steps with neurons,
+            `StateVector` for unitary steps, else `DensityMatrix`; `Gaussian` on modes.
+        gradient: how to differentiate; None chooses `Adjoint` where pure states or real vectors run
+            in native code (reverse mode only), else `Backprop`; where storing every step would take
+            more than 1 MiB, `Adjoint` for pure states on a CPU, else `Checkpointed`; under shots
             `ParameterShift`. `Automatic(memory=...)` chooses within a limit; `explain` shows the
             choice.
         shots: repetitions of every circuit, as on a device; None for exact expectation values. All

@@ -110,12 +110,17 @@ def cpu_obstacle(folder: Path, targets: dict[str, str]) -> str | None:
     try:
         found = library(folder, CPP)
     except BuildError as error:
-        warnings.warn(f"{error} JAX's own loop is used instead.", stacklevel=3)
+        _warn_once(f"{error} JAX's own loop is used instead.")
         return str(error)
     for name, symbol in targets.items():
         handler = jax.ffi.pycapsule(getattr(found, symbol))
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
     return None
+
+
+@lru_cache(maxsize=8)
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=4)
 
 
 def ffi_obstacle(found: ctypes.CDLL) -> str | None:

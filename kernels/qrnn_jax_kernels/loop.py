@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +40,20 @@ class Family:
     limit: Callable[[Program, DTypeLike], str | None]
     forward: Callable[..., tuple]
     backward: Callable[..., tuple]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def once(call: Callable[..., tuple], *arrays: Array) -> tuple:
+    """The slopes that a native loop returns, which have no derivatives."""
+    return call(*arrays)
+
+
+@once.defjvp
+def _refuse(call: Callable[..., tuple], primals: tuple, tangents: tuple) -> NoReturn:
+    raise TypeError(
+        "a native loop has first derivatives only, but is differentiated twice; try "
+        "`gradient=qj.Backprop()`."
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -85,7 +100,7 @@ def _forward(
 
 def _backward(family: Family, program: Program, kept: tuple, slopes: tuple) -> tuple:
     given = [array[None] for array in (*kept, *slopes)]
-    return tuple(slope[0] for slope in _calls(family, program)[1](*given))
+    return tuple(slope[0] for slope in once(_calls(family, program)[1], *given))
 
 
 pure_loop.defvjp(_forward, _backward)

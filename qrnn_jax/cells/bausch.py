@@ -70,8 +70,9 @@ class Bausch(AbstractCell):
     x (T, 2 I): the bits of the input word, then of the word projected on. y (T, 2^I).
 
     A device would need the ancillas of `explicit_circuit`. Where words given before the scored step
-    hold the answer, projecting on them gives it away: the paper's long sequences do so. For a long
-    sequence the automatic rule is `Checkpointed(every=1)`, faster here than storing everything.
+    hold the answer, projecting on them gives it away: the paper's long sequences do so. With a C++
+    compiler the whole loop is native code (reverse mode only), up to 6 lanes; else the automatic
+    rule for long sequences is `Checkpointed(every=1)`, faster here than storing everything.
 
     Raises:
         ValueError: a size out of range, an unknown mode.

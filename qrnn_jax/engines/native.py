@@ -55,7 +55,7 @@ def native_refusal(plan: AbstractPlan) -> str | None:
 def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
     """Why a family of kernels has no loop for a plan, in a sentence; None if it has."""
     if not isinstance(plan, StateVectorPlan):
-        return "native code has pure states of unitary steps only"
+        return "native code has pure states of unitary steps, and real vectors"
     if plan.devices > 1:
         return "native code has states on one device only"
     for index, operation in enumerate(plan.circuit.operations):

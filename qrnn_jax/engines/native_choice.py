@@ -2,7 +2,7 @@
 
 from qrnn_jax.engines.base import AbstractPlan
 from qrnn_jax.engines.native import NativeLoop, native_refusal, unasked_refusal
-from qrnn_jax.engines.native_real import RealLoop, real_refusal
+from qrnn_jax.engines.native_real import RealLoop, real_refusal, unasked_real_refusal
 from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
@@ -15,7 +15,7 @@ def loop_refusal(plan: AbstractPlan, *, unasked: bool = False) -> str | None:
         unasked: whether it must be measured to be faster, too.
     """
     if isinstance(plan, RealVectorPlan):
-        return real_refusal(plan)
+        return unasked_real_refusal(plan) if unasked else real_refusal(plan)
     return unasked_refusal(plan) if unasked else native_refusal(plan)
 
 
@@ -25,3 +25,8 @@ def native_loop(plan: AbstractPlan) -> NativeLoop | RealLoop:
         return RealLoop(plan)
     assert isinstance(plan, StateVectorPlan)
     return NativeLoop.here(plan)
+
+
+def kept_bytes(plan: AbstractPlan, steps: int, batch: int) -> int:
+    """What the native gradient of a batch holds for itself; of pure states too little to count."""
+    return RealLoop(plan).kept_bytes(steps, batch) if isinstance(plan, RealVectorPlan) else 0

@@ -1,8 +1,9 @@
 """Real vectors in native code: a plan's program as the kernel takes it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, final
 
 import jax
@@ -23,6 +24,7 @@ from qrnn_jax.engines.real_vector import RealVectorPlan
 
 try:
     from qrnn_jax_kernels import real_states
+    from qrnn_jax_kernels.loop import once
     from qrnn_jax_kernels.real_states import RealProgram
 except ImportError:  # the leaf package is optional
     is_there = False
@@ -30,6 +32,7 @@ else:
     is_there = True
 
 _MOST_READ = 6  # wires
+_MOST_NUMBERS = 2**20  # in all tables
 
 
 @lru_cache(maxsize=256)
@@ -44,16 +47,24 @@ def real_refusal(plan: AbstractPlan) -> str | None:
             return f"native code has turns and known bits, but not {step}"
         if isinstance(step, TurnLayer) and step.turns[0].varies:
             return f"native code has no turns by data, but {step.turns[0].operation}"
+    loop = RealLoop(plan)
+    if len(loop.read_wires) > _MOST_READ:
+        return f"native code reads at most {_MOST_READ} wires"
     for observable in plan.observables:
         letters = {at[1] for part in all_terms((observable,)) for word in part for at in word}
         if not isinstance(observable, AbstractPauli | Probabilities) or letters - {"Z"}:
             return f"native code reads probabilities and products of Z here, but not {observable}"
-    loop = RealLoop(plan)
-    if len(loop.read_wires) > _MOST_READ:
-        return f"native code reads at most {_MOST_READ} wires"
     if plan.program.largest > real_states.MOST_WIRES:
         return f"native code has at most {real_states.MOST_WIRES} wires"
     return real_states.obstacle()
+
+
+def unasked_real_refusal(plan: RealVectorPlan) -> str | None:
+    """Why a plan does not take native code unasked, in a sentence; None if it does."""
+    reason = real_refusal(plan)
+    if reason is None and RealLoop(plan).table_size > _MOST_NUMBERS:
+        return "tables of angles for every amplitude would not stay in the cache"
+    return reason
 
 
 @final
@@ -100,6 +111,16 @@ class RealLoop:
     def turned_wires(self) -> list[int]:
         """Of every turn, the wires that the vector has there."""
         return [len(order) for layer, order in self.walk.layers for _ in layer.turns]
+
+    def kept_bytes(self, steps: int, batch: int) -> int:
+        """What the kernel's gradient holds for itself: tables, their slopes, vectors of steps."""
+        after = self.walk.wires_after
+        parts = min(batch, real_states.PARTS)
+        running = min(parts, os.cpu_count() or 1)
+        largest = real_states.padded(max(after))
+        trail = sum(map(real_states.padded, after))
+        vectors = running * (trail + 2 * largest + steps * real_states.padded(after[0]))
+        return real_dtype(self.plan.dtype).itemsize * ((1 + parts) * self.table_size + vectors)
 
     @cached_property
     def read_wires(self) -> tuple[int, ...]:
@@ -199,7 +220,7 @@ class _Merged(AbstractProgram):
     def backward(self, *arrays: Array, moves: bool) -> tuple[Array, ...]:
         tables, moving, start, reads_slope, last_slope = arrays
         given = (*_first(moving, start), jnp.moveaxis(reads_slope, -1, 0), last_slope[:, 0].T)
-        in_tables, in_start = real_states.backward(self.program, tables, *given)
+        in_tables, in_start = once(partial(real_states.backward, self.program), tables, *given)
         # words and bits have no slope
         return in_tables, jnp.zeros_like(moving), in_start.T[:, None]
 

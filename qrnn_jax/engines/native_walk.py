@@ -29,6 +29,12 @@ class Walk:
         found = tuple(self._found)
         return RealProgram(self._wires, self._read, self.rescales, found, self._read_bits)
 
+    @property
+    def wires_after(self) -> list[int]:
+        """Of the vector: at the start, and after every instruction."""
+        moves = {Action.GROW: 1, Action.PICK: -1}
+        return [self._wires, *(item.wires + moves.get(item.action, 0) for item in self._found)]
+
     def set_read(self, wires: tuple[int, ...]) -> None:
         """The read-out is here."""
         self._read, self._read_bits = len(self._found), tuple(map(self._bit, wires))

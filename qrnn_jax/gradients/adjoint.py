@@ -40,7 +40,8 @@ class Adjoint(AbstractSimulatorGradient):
     and the memory's state before each step is kept instead, never what happens inside the step.
 
     Reverse mode only: `jax.jvp`, `jax.jacfwd` and `jax.hessian` raise; use `Backprop` there. For
-    steps that reset, `Checkpointed` needs less memory still on long sequences. Undoing many steps
+    steps that reset, `Checkpointed` needs less memory still on long sequences. The loops of
+    `kernel` have no second derivatives. Undoing many steps
     adds up rounding: about 1e-15 per step in float64, 1e-6 in float32, for gates that are unitary
     to rounding (native code sets the norm back, and hides the rest). The returned carry is
     differentiable.
@@ -48,11 +49,13 @@ class Adjoint(AbstractSimulatorGradient):
     Arguments:
         kernel: "native" runs the whole loop in compiled code: pure states, C++ on the CPU and CUDA
             on an NVIDIA GPU, with gates on one or two wires, Pauli sums and probabilities; real
-            vectors with their neurons and post-selections on the CPU. "layers"
-            runs pure states in JAX as real matrices, phases and reorderings of the amplitudes, a
-            whole batch at once. "reference" undoes any plan step by step. None takes the first of
-            these that is possible, but CUDA code, which has not been measured yet, only when asked
-            for; it warns once where native code cannot be built.
+            vectors on the CPU, with turns by weights, known bits and post-selections, up to 6 read
+            wires (the vector before each step is kept there). "layers" runs pure states in JAX as
+            real matrices, phases and reorderings of the amplitudes, a whole batch at once.
+            "reference" undoes any plan step by step. None takes the first of these that is
+            possible, but CUDA code, which has not been measured yet, only when asked for, and no
+            tables of a real vector beyond the cache; it warns once where native code cannot be
+            built.
 
     Raises:
         ValueError: an unknown kernel, or one asked for where it is not possible.
@@ -78,6 +81,12 @@ class Adjoint(AbstractSimulatorGradient):
     def refusal(self, circuit: Circuit) -> str | None:
         del circuit
         return None
+
+    def native_refusal(self, plan: AbstractPlan) -> str | None:
+        """Why no native code runs for a plan, in a sentence; None if it does."""
+        if self.kernel in ("layers", "reference"):
+            return loop_refusal(plan) or f'`Adjoint(kernel="{self.kernel}")` does not use it'
+        return loop_refusal(plan, unasked=self.kernel is None)
 
     def differentiate(self, expectations: AbstractExpectations) -> Function:
         plan = expectations.plan

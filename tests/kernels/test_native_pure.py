@@ -255,3 +255,15 @@ def test_a_compiler_that_fails_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         library(folder)
     kept = tmp_path / "cache"
     assert not kept.exists() or not list(kept.iterdir())
+
+
+@here
+def test_second_derivatives_name_what_has_them() -> None:
+    cell = qj.CircuitCell(qj.Circuit(1, (qj.RX(0, qj.Weight(0)),)), qj.Z(0))
+
+    def slope(weights: jax.Array) -> jax.Array:
+        one = jax.grad(lambda w: qj.run(cell, w, jnp.zeros((2, 0)), gradient=NATIVE).sum())
+        return one(weights).sum()
+
+    with pytest.raises(TypeError, match=r"differentiated twice; try `gradient=qj\.Backprop\(\)`"):
+        jax.grad(slope)(jnp.ones(1))

@@ -10,7 +10,10 @@ from qrnn_jax_kernels import real_states
 
 import qrnn_jax as qj
 from qrnn_jax.circuit import AbstractOperation
+from qrnn_jax.engines.native_choice import loop_refusal
 from qrnn_jax.engines.native_real import RealLoop, real_refusal
+from qrnn_jax.expectations import Expectations
+from qrnn_jax.gradients.automatic import forecast
 from qrnn_jax.setup import plan_for
 from tests.helpers import quick_jit
 from tests.kernels.loops import worst
@@ -230,3 +233,37 @@ def test_what_it_does_not_do_is_said() -> None:
             engine=qj.RealVector(),
             gradient=NATIVE,
         )
+
+
+def test_many_read_wires_are_refused_at_once() -> None:
+    """Before any table of 2**16 outcomes is made."""
+    turns = tuple(qj.RY(wire, 0.3) for wire in range(16))
+    cell = qj.CircuitCell(qj.Circuit(16, turns), qj.Probabilities(tuple(range(16))))
+    assert real_refusal(plan_for(cell, qj.RealVector())) == "native code reads at most 6 wires"
+
+
+def test_wide_tables_are_taken_only_when_asked_for() -> None:
+    turns = [qj.CRY(wire, (wire + 1) % 16, qj.Weight(wire)) for wire in range(16)]
+    plan = plan_for(qj.CircuitCell(qj.Circuit(16, turns), qj.Z(0)), qj.RealVector())
+    assert loop_refusal(plan) is None
+    assert "cache" in (loop_refusal(plan, unasked=True) or "")
+    assert loop_refusal(plan_for(BAUSCH, None), unasked=True) is None
+
+
+def test_what_the_kernel_keeps_is_in_the_forecast() -> None:
+    plan = plan_for(BAUSCH, None)
+    short, long = (forecast(Expectations(plan), NATIVE, T, 4).peak_bytes for T in (10, 1010))
+    kept = RealLoop(plan).kept_bytes(1010, 4) - RealLoop(plan).kept_bytes(10, 4)
+    assert kept >= 1000 * 8 * real_states.padded(3)
+    assert long - short >= kept
+
+
+def test_second_derivatives_name_what_has_them() -> None:
+    params, xs, mix = given(BAUSCH, 2, 1)
+
+    def slope(params: Any) -> jax.Array:
+        one = jax.grad(lambda p: jnp.sum(outputs(BAUSCH, NATIVE, p, xs[0]) * mix[:, :4]))
+        return jnp.sum(one(params) ** 2)
+
+    with pytest.raises(TypeError, match=r"differentiated twice; try `gradient=qj\.Backprop\(\)`"):
+        jax.grad(slope)(params)

@@ -44,7 +44,7 @@ class Family:
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def once(call: Callable[..., tuple], *arrays: Array) -> tuple:
-    """The slopes that a native loop returns, which have no derivatives."""
+    """What a native loop returns, where it must not be differentiated (any more)."""
     return call(*arrays)
 
 
@@ -94,7 +94,8 @@ def pure_loop(
 def _forward(
     family: Family, program: Program, fixed: Array, varying: Array, start: Array
 ) -> tuple[tuple, tuple]:
-    reads, last = _calls(family, program)[0](fixed[None], varying[None], start[None])
+    call = _calls(family, program)[0]
+    reads, last = once(call, fixed[None], varying[None], start[None])
     return (reads[0], last[0]), (fixed, varying, last[0])
 
 

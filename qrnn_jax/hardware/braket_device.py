@@ -13,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
+from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
 from qrnn_jax.hardware.qasm import template_text
 from qrnn_jax.hardware.template import Template
@@ -46,6 +47,8 @@ class BraketDevice(AbstractDevice):
     Source: the simulator of Amazon Braket, Apache 2.0.
     """
 
+    replays_free = True
+
     def __init__(self, max_shots: int = 10_000) -> None:
         if isinstance(max_shots, bool) or not isinstance(max_shots, int) or max_shots < 1:
             raise ValueError(
@@ -61,6 +64,7 @@ class BraketDevice(AbstractDevice):
 
     def prepare(self, template: Template) -> None:
         _simulators()
+        template_text(template, dialect="braket")  # refused here, if at all
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
         bits = np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)
@@ -70,13 +74,28 @@ class BraketDevice(AbstractDevice):
         rng = np.random.default_rng(seed)
         simulator, text = make(rng), template_text(template, dialect="braket")
         wanted = {name for name in template.symbols if f" {name};" in text}
-        count = template.steps * template.outputs  # behind them comes the scratch bit
         for row, angles in enumerate(rows):
             inputs = {n: float(a) for n, a in zip(template.symbols, angles) if n in wanted}
             result = simulator.run(program(source=text, inputs=inputs), shots=shots)
-            found = np.array(result.measurements, np.uint8)[:, :count]
-            bits[row] = rng.permutation(found).reshape(bits.shape[1:])
+            found = _read(result.measurements, template, shots, text)
+            bits[row, :, template.read_steps.start :] = rng.permutation(found)
         return bits
+
+
+def _read(measurements: Any, template: Template, shots: int, text: str) -> np.ndarray:
+    """The bits of the steps that are read, (shots, steps, outputs).
+
+    There is a column for every bit that the program writes, in their order, the scratch bit last.
+    """
+    shape = shots, len(template.read_steps), template.outputs
+    scratch = f"bits[{template.steps * template.outputs}] = " in text
+    found = np.array(measurements, np.uint8)
+    if found.shape != (shots, shape[1] * shape[2] + scratch):
+        raise DeviceError(
+            f"The device must return {shots} shots of {shape[1] * shape[2] + scratch} bits, but "
+            f"returned {found.shape}."
+        )
+    return found[:, : shape[1] * shape[2]].reshape(shape)
 
 
 @lru_cache(maxsize=1)

@@ -17,11 +17,19 @@ def complaint(found: object, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def digest_of(template: Template, rows: np.ndarray, shots: int, key: tuple[int, ...]) -> bytes:
+def digest_of(
+    template: Template,
+    rows: np.ndarray,
+    shots: int,
+    key: tuple[int, ...],
+    layout: tuple[int, ...] | None = None,
+) -> bytes:
     """What a request is known by."""
     made = hashlib.sha256(template.digest)
     made.update(rows.tobytes())
     made.update(repr((rows.shape, shots, key)).encode())
+    if layout is not None:
+        made.update(repr(("layout", *layout)).encode())
     return made.digest()
 
 

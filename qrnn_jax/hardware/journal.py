@@ -1,19 +1,16 @@
 """What a queue must not forget when its process dies: which jobs were submitted, and their bits.
 
     journal.jsonl     one line per event, flushed to the disk before anything else happens
-        {"job": id, "seed": s, "rows": r, "shots": n}     about to be submitted: paid from here on
-        {"job": id, "ticket": text}                       a remote device knows it by this name
-        {"job": id, "failed": text}                       this try is over
     ID.npz            the bits of a finished job with their SHA-256, renamed into place
+    .lock             held by the process that uses the folder
 
 A job's id is (hash of the request)-(number of the job)-(number of the try); its seed follows from
-the id. A line that a dying writer left torn was never acted upon, and is dropped.
+the id. For the events see `ledger.py`.
 """
 
 import contextlib
 import hashlib
 import io
-import json
 import os
 import warnings
 from pathlib import Path
@@ -22,23 +19,24 @@ from typing import Any, final
 import numpy as np
 
 from qrnn_jax.hardware.errors import JournalError
-
-_MAX_BYTES = 2**28
+from qrnn_jax.hardware.ledger import open_ledger
 
 
 @final
 class Journal:
     """The memory of a `Queue` on disk: for runs that may be killed and go on.
 
-    Equation: spent = sum over the ids ever submitted of rows x shots.
+    Equation: spent = sum over the ids ever submitted of rows x shots, every paid replay once more.
 
-    One process at a time may use a folder.
+    One process at a time may use a folder. Within it, several journals of one folder are one: what
+    a queue pays through one of them counts for all.
 
     Arguments:
         folder: made with its parents where missing.
 
     Raises:
-        JournalError: the folder cannot be used, or what is in it cannot be read.
+        JournalError: the folder cannot be used, another process uses it, or what is in it cannot
+            be read.
 
     Example:
         >>> import tempfile, numpy as np, qrnn_jax as qj
@@ -55,22 +53,30 @@ class Journal:
         [100, 100]
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.spent = 0
-        self._submitted: set[str] = set()
-        self._tickets: dict[str, str] = {}
-        self._failures: dict[str, int] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._read()
+            self._ledger = open_ledger(self.folder)
+        except JournalError:
+            raise
         except OSError as error:
             raise _named(error, self.folder) from error
 
     @property
+    def spent(self) -> int:
+        """Shots paid so far, by all queues and processes."""
+        return self._ledger.bill.spent
+
+    @property
     def jobs(self) -> int:
-        """How many jobs were submitted, all tries counted."""
-        return len(self._submitted)
+        """How many jobs were submitted, all tries and paid replays counted."""
+        return len(self._ledger.bill.submitted) + sum(self._ledger.bill.replays.values())
+
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Whoever looks at `spent` and then submits holds it meanwhile."""
+        return self._ledger.lock
 
     def failures(self, request: str) -> int:
         """How many tries of a job have failed.
@@ -78,19 +84,24 @@ class Journal:
         Arguments:
             request: the id without the number of the try.
         """
-        return self._failures.get(request, 0)
+        return self._ledger.bill.failures.get(request, 0)
 
     def knows(self, job: str) -> bool:
         """Whether a job was submitted, so that it is paid."""
-        return job in self._submitted
+        return job in self._ledger.bill.submitted
 
     def ticket(self, job: str) -> str | None:
         """The name under which a remote device knows a job; None where it gave none."""
-        return self._tickets.get(job)
+        return self._ledger.bill.tickets.get(job)
 
     def submit(self, job: str, rows: int, shots: int, seed: int) -> None:
         """Note that a job is about to be submitted."""
         self._append({"job": job, "seed": seed, "rows": rows, "shots": shots})
+
+    def again(self, job: str, rows: int, shots: int) -> None:
+        """Note that a job is about to be played once more by a device that bills it once more."""
+        number = self._ledger.bill.replays.get(job, 0) + 1
+        self._append({"job": job, "again": number, "rows": rows, "shots": shots})
 
     def sent(self, job: str, ticket: str) -> None:
         """Note a remote device's own name for a job, before anything waits for it."""
@@ -118,6 +129,10 @@ class Journal:
                 temporary.unlink(missing_ok=True)
             raise _named(error, path) from error
 
+    def holds(self, job: str) -> bool:
+        """Whether the bits of a job are on the disk, damaged or not."""
+        return self._place(job).exists()
+
     def result(self, job: str) -> np.ndarray | None:
         """The bits of a job that was finished and not forgotten; None where they do not verify."""
         path = self._place(job)
@@ -136,7 +151,8 @@ class Journal:
     def forget(self) -> None:
         """Delete all bits: they are no longer needed once a checkpoint holds what came of them.
 
-        What was submitted stays known, so it is not paid again.
+        What was submitted stays known: asked for once more, it is not paid again by a simulator,
+        nor where a ticket finds it; other devices bill a replay, and it is counted.
         """
         for path in (*self.folder.glob("*.npz"), *self.folder.glob(".*.npz.tmp")):
             path.unlink(missing_ok=True)
@@ -144,48 +160,11 @@ class Journal:
     def _place(self, job: str) -> Path:
         return self.folder / f"{job}.npz"
 
-    @property
-    def _log(self) -> Path:
-        return self.folder / "journal.jsonl"
-
     def _append(self, event: dict[str, Any]) -> None:
         try:
-            with open(self._log, "ab") as file:
-                file.write(json.dumps(event).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self._ledger.append(event)
         except OSError as error:
-            raise _named(error, self._log) from error
-        self._learn(event)
-
-    def _learn(self, event: dict[str, Any]) -> None:
-        job = event["job"]
-        if "ticket" in event:
-            self._tickets[job] = event["ticket"]
-        elif "failed" in event:
-            request, _, attempt = job.rpartition("-")
-            self._failures[request] = max(self.failures(request), int(attempt) + 1)
-        elif job not in self._submitted:
-            self._submitted.add(job)
-            self.spent += event["rows"] * event["shots"]
-
-    def _read(self) -> None:
-        """Learn what earlier processes did; a torn last line is cut off."""
-        if not self._log.exists():
-            return
-        with open(self._log, "rb+") as file:
-            content = file.read(_MAX_BYTES + 1)
-            if len(content) > _MAX_BYTES:
-                raise OSError(f"it must have at most {_MAX_BYTES} bytes, but has more")
-            whole = content.rfind(b"\n") + 1
-            file.truncate(whole)
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
-            try:
-                self._learn(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                raise OSError(
-                    f"line {number} of {self._log.name} is damaged, so what was paid is unknown"
-                ) from None
+            raise _named(error, self._ledger.path) from error
 
 
 def _seal(job: str, packed: np.ndarray) -> np.ndarray:

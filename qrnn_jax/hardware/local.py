@@ -70,6 +70,8 @@ class LocalDevice(AbstractDevice):
 
     max_shots: int = 100_000
 
+    replays_free = True
+
     @property
     def capabilities(self) -> Capabilities:
         basis = GATES | {"measure", "reset", "kraus", CONDITION, READOUT_ERROR}

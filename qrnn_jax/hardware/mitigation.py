@@ -16,8 +16,9 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit.readout_error import check_probability
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.protocol import AbstractDevice
+from qrnn_jax.hardware.purse import whole
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
-from qrnn_jax.hardware.queue import Queue
+from qrnn_jax.hardware.queue import Queue, device_of
 from qrnn_jax.hardware.template import Angle, Instruction, Template
 
 Mitigation = Callable[[Template, np.ndarray], np.ndarray]
@@ -40,9 +41,11 @@ class LinearMitigation:
     Arguments:
         flips: (place, p01, p10) of every place that is read: P(read 1 | true 0), P(read 0 | true
             1). Places are qubits of the backend where the device has one, else wires.
-        device: says which place is read at which step; None: places are wires.
+        device: says which place is read at which step, a queue for the one behind it; None: places
+            are wires.
 
     Raises:
+        TypeError: no device.
         ValueError: no probabilities, or p01 + p10 is not below 1; at run time, a place without.
 
     Example:
@@ -60,9 +63,11 @@ class LinearMitigation:
     """
 
     flips: tuple[tuple[int, float, float], ...]
-    device: AbstractDevice | None = None
+    device: AbstractDevice | Queue | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "flips", tuple(map(tuple, self.flips)))  # hashable, from any list
+        object.__setattr__(self, "device", _device(self.device))
         for place, p01, p10 in self.flips:
             check_probability(p01, f"p01 of place {place}")
             check_probability(p10, f"p10 of place {place}")
@@ -97,15 +102,16 @@ class LinearMitigation:
         return np.array(tables)
 
     @staticmethod
-    def of_backend(device: QiskitDevice) -> "LinearMitigation":
+    def of_backend(device: QiskitDevice | Queue) -> "LinearMitigation":
         """From the numbers that a device's backend states about itself.
 
         Arguments:
-            device: with a backend.
+            device: with a backend, or a queue to one.
 
         Raises:
             TypeError: it has none.
         """
+        device = device_of(device)
         if not isinstance(device, QiskitDevice) or device.calibration is None:
             raise TypeError(
                 f"Argument `device` must be a device with a backend, but is {device!r}; "
@@ -133,7 +139,8 @@ def calibrated(
         device: with a backend, its qubits are read where the cell's circuit reads them.
         cell: whose read-outs.
         steps: T, as it will be run.
-        shots: of each of the two circuits; a queue's budget pays for them.
+        shots: of each of the two circuits; a queue's budget pays for them, its journal and memory
+            keep them.
         key: tells repeated calibrations apart.
 
     Returns:
@@ -141,7 +148,7 @@ def calibrated(
         is off by a share of about sqrt((p01 + p10) / shots); take more shots than the runs have.
 
     Raises:
-        ValueError: outcomes that say nothing.
+        ValueError: outcomes that say nothing; `shots` that is no integer of 1 or more.
         DeviceError: as `Queue`.
 
     Example:
@@ -155,6 +162,7 @@ def calibrated(
     Source: Bravyi et al., Phys. Rev. A 103, 042605 (2021).
     """
     queue = device if isinstance(device, Queue) else Queue(device)
+    shots = whole("shots", shots, 1)
     known: dict[int, tuple[float, float]] = {}
     for template in templates(cell, steps):
         places = places_of(queue.device, template)
@@ -183,38 +191,36 @@ def _measured(
     measured = tuple((wire, "Z") for wire in range(count))
     template = Template(count, 1, 1, measured, (*turns, *measures), ())
     rows = np.array([[0.0], [np.pi]])
-    bits = _placed(queue, tuple(reads), template, rows, shots, key)[:, :, 0]  # (2, S, k)
+    device = queue.device
+    fixed = isinstance(device, QiskitDevice) and device.calibration is not None
+    layout = tuple(reads) if fixed else None
+    bits = queue.run(template, rows, shots, (key,), layout=layout)[:, :, 0]  # (2, S, k)
     zero, one = bits.mean(axis=1)
     return {place: (float(zero[wire]), float(1 - one[wire])) for wire, place in enumerate(reads)}
 
 
-def _placed(
-    queue: Queue,
-    places: tuple[int, ...],
-    template: Template,
-    rows: np.ndarray,
-    shots: int,
-    key: int,
-) -> np.ndarray:
-    """Played on the given qubits, at the queue's expense."""
-    device = queue.device
-    if not isinstance(device, QiskitDevice) or device.calibration is None:
-        return queue.run(template, rows, shots, (key,))
-    side = Queue(device.pinned(places), budget=queue.left)
-    try:
-        return side.run(template, rows, shots, (key,))
-    finally:
-        queue.spent += side.spent
-        queue.jobs += side.jobs
+def _device(given: Any) -> AbstractDevice | None:
+    """The device behind a queue; None stays None."""
+    device = device_of(given)
+    if device is not None and not isinstance(device, AbstractDevice):
+        raise TypeError(
+            f"Argument `device` must be a device or None, but is {device!r}; "
+            "try `qj.hardware.LocalDevice()`."
+        )
+    return device
 
 
-def places_of(device: AbstractDevice | None, template: Template) -> np.ndarray:
+def places_of(device: AbstractDevice | Queue | None, template: Template) -> np.ndarray:
     """(T, k), what is read at each step: qubits of a backend, else wires.
 
     Arguments:
-        device: None for wires.
+        device: None for wires; a queue for the device behind it.
         template: what is played.
+
+    Raises:
+        TypeError: no device.
     """
+    device = _device(device)
     if not isinstance(device, QiskitDevice) or device.calibration is None:
         wires = [wire for wire, _ in template.measured]
         return np.tile(np.array(wires, int), (template.steps, 1))

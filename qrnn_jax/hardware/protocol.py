@@ -2,10 +2,11 @@
 
 import abc
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import numpy as np
 
+from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.speed import CircuitSize, Speed, size_of
 from qrnn_jax.hardware.template import FIXED, ROTATIONS, Template
 
@@ -74,6 +75,27 @@ class AbstractDevice(abc.ABC):
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
         """What it offers."""
+
+    @property
+    def replays_free(self) -> bool:
+        """Whether a job may be played again from the same seed at no cost: True for simulators.
+
+        Where it is False and there is no ticket, a `Queue` counts every replay of a job as paid.
+        """
+        return False
+
+    def pinned(self, qubits: tuple[int, ...]) -> Self:
+        """The same device, wire k on `qubits[k]` of its backend at the start.
+
+        Arguments:
+            qubits: one for every wire of what it will play.
+
+        Raises:
+            DeviceError: its qubits cannot be chosen.
+        """
+        raise DeviceError(
+            f"The device must let its qubits be chosen, but {self!r} does not; try `layout=None`."
+        )
 
     def prepare(self, template: Template) -> None:  # noqa: B027
         """Make ready for a template: whatever can be done once, before any angle is known.

@@ -38,7 +38,7 @@ class QiskitDevice(AbstractDevice):
 
     Arguments:
         sampler: one that draws fresh shots at every call; or, for a simulator, a function that
-            makes one for a seed.
+            makes one for a seed. Only with the latter is playing a job again free.
         backend: the device behind it, for which circuits are transpiled, and whose instructions
             are the capabilities; None sends them as they are, for simulators.
         optimization_level: of the transpiler, 0 to 3.
@@ -74,6 +74,7 @@ class QiskitDevice(AbstractDevice):
         speed: Callable[[CircuitSize], Speed] | None = None,
     ) -> None:
         self._make: Callable[[int], Any]
+        self._sampler = sampler
         if callable(getattr(sampler, "run", None)):
             _check_unseeded(sampler)
             self._make = lambda seed: sampler
@@ -95,6 +96,10 @@ class QiskitDevice(AbstractDevice):
         self._layout = layout
         self._speed = speed
         self._circuits: dict[bytes, Any] = {}
+
+    @property
+    def replays_free(self) -> bool:
+        return self._make is self._sampler  # a function of the seed
 
     @property
     def capabilities(self) -> Capabilities:
@@ -163,13 +168,8 @@ class QiskitDevice(AbstractDevice):
         return self._circuits[template.digest]
 
     def pinned(self, qubits: tuple[int, ...]) -> "QiskitDevice":
-        """The same device, wire k on `qubits[k]` of the backend at the start.
-
-        Arguments:
-            qubits: one for every wire of what it will play.
-        """
         return QiskitDevice(
-            self._make,
+            self._sampler,
             backend=self._backend,
             optimization_level=self._level,
             scheduled=self._scheduling is not None,

@@ -18,6 +18,7 @@ from qrnn_jax.engines import DensityMatrix
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.calibration import Calibration
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
+from qrnn_jax.hardware.queue import Queue, device_of
 from qrnn_jax.hardware.sections import Section, sections_of
 from qrnn_jax.run import simulate
 from qrnn_jax.setup import measurement_settings
@@ -86,7 +87,11 @@ class Twin:
 
 
 def twin(
-    cell: AbstractCell, device: QiskitDevice, steps: int, *, calibration: Calibration | None = None
+    cell: AbstractCell,
+    device: QiskitDevice | Queue,
+    steps: int,
+    *,
+    calibration: Calibration | None = None,
 ) -> Twin:
     """The noisy twin of a cell on a device that has a calibration.
 
@@ -94,7 +99,7 @@ def twin(
 
     Arguments:
         cell: the model.
-        device: with a backend, such as `named("aer", "fake_manila")`.
+        device: with a backend, such as `named("aer", "fake_manila")`, or a queue to one.
         steps: T, 1 or more.
         calibration: other numbers than the backend states, `Calibration.without_readout()` say.
 
@@ -113,6 +118,7 @@ def twin(
 
     Source: Nielsen and Chuang, section 8.3, for the channels.
     """
+    device = device_of(device)
     if not isinstance(device, QiskitDevice) or device.calibration is None:
         raise TypeError(
             f"Argument `device` must be a device with a backend, but is {device!r}; "

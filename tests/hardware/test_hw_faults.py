@@ -100,7 +100,7 @@ def test_19_jobs_over_the_limits_are_split_and_their_counts_merged(split: dict[s
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
-    monkeypatch.setattr("qrnn_jax.hardware.queue.time.sleep", found.append)
+    monkeypatch.setattr("qrnn_jax.hardware.attempts.time.sleep", found.append)
     return found
 
 

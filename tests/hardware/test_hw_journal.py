@@ -1,5 +1,6 @@
 """A queue whose process dies: jobs known by their ids, paid once, never lost."""
 
+import gc
 import json
 import warnings
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_a_damaged_journal_is_refused_because_what_was_paid_is_unknown(tmp_path:
     ask(fake(), tmp_path)
     text = (tmp_path / "journal.jsonl").read_text()
     (tmp_path / "journal.jsonl").write_text(text.replace('"rows"', "rows") + text)
-    with pytest.raises(JournalError, match=r"line 1 of journal\.jsonl is damaged"):
+    with pytest.raises(JournalError, match=r"Line 1 of .*journal\.jsonl must be .*copy"):
         Journal(tmp_path)
 
 
@@ -185,14 +186,120 @@ class Remote(Fake):
 def test_a_remote_job_is_sent_once(tmp_path: Path, moment: str) -> None:
     limits = fake().limits
     faults = ["", "waiting"] if moment == "waiting" else [moment]
-    device = Remote(limits, faults)
+    device = Remote(limits, faults, replays_free=False)
     with pytest.raises(Killed):
         ask(device, tmp_path)
     sent = list(device.calls)
     assert len(sent) == (0 if moment == "before" else 1)
-    again = Remote(limits, [], sent)
+    again = Remote(limits, [], sent, replays_free=False)
     queue, _ = ask(again, tmp_path)
     assert len(again.calls) == 1  # the id is known: nothing was sent twice
     assert queue.spent == COST
     tickets = [line["ticket"] for line in lines(tmp_path) if "ticket" in line]
     assert tickets == ["ticket of 0"]
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_a_sampler_bills_a_replay_again_and_so_does_the_queue(tmp_path: Path, moment: int) -> None:
+    """No ticket, no simulator: what was under way is played, and counted, once more."""
+
+    def killed(bits: np.ndarray) -> np.ndarray:
+        raise Killed
+
+    with pytest.raises(Killed):
+        ask(sampler(*[None] * moment, killed), tmp_path)
+    device = sampler()
+    with pytest.raises(BudgetError, match=r"must allow .* more shots"):
+        ask(device, tmp_path, budget=COST + 29)
+    assert device.calls == []  # checked first
+    queue, _ = ask(device, tmp_path, budget=COST + 30)
+    assert (queue.spent, queue.jobs, len(device.calls)) == (COST + 30, 4, 3 - moment)
+    assert (Journal(tmp_path).spent, Journal(tmp_path).jobs) == (COST + 30, 4)
+
+
+def sampler(*faults: object) -> Fake:
+    device = fake(*faults, max_shots=10)
+    device.replays_free = False
+    return device
+
+
+@pytest.mark.parametrize("how", ["forgotten", "damaged"])
+def test_lost_bits_of_a_sampler_are_paid_again(tmp_path: Path, how: str) -> None:
+    ask(sampler(), tmp_path)
+    if how == "forgotten":
+        Journal(tmp_path).forget()
+        with pytest.raises(BudgetError, match=f"must allow {COST} more shots"):
+            ask(sampler(), tmp_path, budget=2 * COST - 1)
+        queue, _ = ask(sampler(), tmp_path, budget=2 * COST)
+        assert queue.spent == 2 * COST
+        return
+    damaged, *_ = sorted(tmp_path.glob("*.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    device = sampler()
+    with pytest.warns(UserWarning, match="Skipped a damaged"), pytest.raises(BudgetError):
+        ask(device, tmp_path, budget=COST + 29)
+    assert device.calls == []
+    with pytest.warns(UserWarning, match="Skipped a damaged"):
+        queue, _ = ask(device, tmp_path, budget=COST + 30)
+    assert (queue.spent, len(device.calls)) == (COST + 30, 1)
+
+
+def test_a_ticket_makes_a_replay_free(tmp_path: Path) -> None:
+    device = Remote(fake().limits, replays_free=False)
+    ask(device, tmp_path)
+    Journal(tmp_path).forget()
+    queue, _ = ask(device, tmp_path, budget=COST)
+    assert (queue.spent, len(device.calls)) == (COST, 1)
+
+
+def test_queues_on_one_journal_share_its_budget(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    one = Queue(fake(), budget=2 * COST, journal=journal)
+    two = Queue(fake(), budget=2 * COST, journal=journal)
+    three = Queue(fake(), budget=2 * COST, journal=Journal(tmp_path))
+    for queue, key in ((one, 1), (two, 2)):
+        queue.run(TEMPLATE, ROWS, 30, key=(key,))
+    assert [(queue.spent, queue.left, queue.jobs) for queue in (one, two, three)] == [
+        (2 * COST, 0, 2)
+    ] * 3
+    for queue in (one, two, three):
+        with pytest.raises(BudgetError, match="only 0 are left"):
+            queue.run(TEMPLATE, ROWS[:1], 1, key=(3,))
+
+
+def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="needs a system with file locks")
+    flags = fcntl.LOCK_EX | fcntl.LOCK_NB
+    Journal(tmp_path)
+    gc.collect()
+    with open(tmp_path / ".lock") as other:
+        fcntl.flock(other, flags)  # as another process does
+        with pytest.raises(JournalError, match="must be free, but another process is using it"):
+            Journal(tmp_path)
+        fcntl.flock(other, fcntl.LOCK_UN)
+        first, second = Journal(tmp_path), Journal(tmp_path)
+        del first
+        gc.collect()
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, flags)
+        del second
+        gc.collect()
+        fcntl.flock(other, flags)  # free
+
+
+def test_a_journal_that_got_damaged_leaves_a_running_queue_alone(tmp_path: Path) -> None:
+    queue, _ = ask(fake(), tmp_path)
+    path = tmp_path / "journal.jsonl"
+    path.write_text(path.read_text() + "no event\n")
+    with pytest.raises(JournalError, match=r"Line 2 of .*start in a new folder: shots paid alre"):
+        Journal(tmp_path)
+    assert queue.spent == COST
+
+
+def test_a_folder_will_do_for_a_journal(tmp_path: Path) -> None:
+    for folder in (tmp_path / "jobs", str(tmp_path / "jobs")):
+        queue = Queue(fake(), journal=folder)
+        queue.run(TEMPLATE, ROWS, 30, key=(1,))
+        assert queue.spent == Journal(folder).spent == COST
+    with pytest.raises(TypeError, match="Argument `journal` must be a journal or its folder"):
+        Queue(fake(), journal=7)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import pytest
 
 import qrnn_jax as qj
 from qrnn_jax.hardware import LinearMitigation, LocalDevice, Queue, calibrated
+from qrnn_jax.hardware.mitigation import places_of
 
 KEY = jax.random.key(8)
 FLIPS = {0: (0.12, 0.25), 2: (0.05, 0.3)}  # far from symmetric, another one on each wire
@@ -164,3 +165,25 @@ def test_errors_that_cannot_be_undone_are_refused() -> None:
         device("linear", 10)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a device with a backend"):
         LinearMitigation.of_backend(LocalDevice())  # type: ignore[arg-type]
+
+
+def test_flips_may_be_lists_and_devices_queued() -> None:
+    from_lists = LinearMitigation([[place, *flips] for place, flips in FLIPS.items()])  # type: ignore[arg-type]
+    assert from_lists == KNOWN
+    engine = device(from_lists, 10)  # hashable: it is part of the engine
+    assert qj.run(NOISY, WEIGHTS, XS, engine=engine, key=KEY).shape == (3, 6)
+    local = LocalDevice()
+    assert LinearMitigation(KNOWN.flips, Queue(local)).device is local
+    (template, *_) = qj.hardware.templates(NOISY, 3)
+    assert places_of(Queue(local), template).tolist() == places_of(None, template).tolist()
+    for wrong in (7, "aer"):
+        with pytest.raises(TypeError, match="`device` must be a device or None"):
+            LinearMitigation(KNOWN.flips, wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="`device` must be a device or None"):
+            places_of(wrong, template)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shots", [0, -5, 2.5])
+def test_a_calibration_has_shots(shots: float) -> None:
+    with pytest.raises(ValueError, match="Argument `shots` must be an integer of 1 or more"):
+        calibrated(LocalDevice(), NOISY, steps=3, shots=shots)  # type: ignore[arg-type]

@@ -140,6 +140,15 @@ def test_a_seeded_sampler_is_refused() -> None:
     assert (one != two).any()
 
 
+def test_only_a_simulator_made_for_a_seed_replays_for_free() -> None:
+    backend = AerSimulator()
+    for sampler, free in ((lambda seed: SamplerV2(seed=seed), True), (SamplerV2(), False)):
+        device = QiskitDevice(sampler, backend=backend)
+        assert (device.replays_free, device.pinned((0,)).replays_free) == (free, free)
+    assert qj.hardware.LocalDevice().replays_free
+    assert qj.hardware.BraketDevice().replays_free
+
+
 def test_symbols_keep_their_names_and_circuits_are_transpiled_once() -> None:
     cell = MODELS["takaki"]
     (template,) = qj.hardware.templates(cell, steps=12)

@@ -1,5 +1,6 @@
 """Chunks, tries, budgets and remembered results, with devices that misbehave on purpose."""
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ class Fake(qj.hardware.AbstractDevice):
     limits: Capabilities
     faults: list = field(default_factory=list)
     calls: list = field(default_factory=list)
+    replays_free: bool = True  # a simulator
 
     @property
     def capabilities(self) -> Capabilities:
@@ -157,7 +159,7 @@ def test_faults_are_tried_again_with_another_seed(fault: str) -> None:
 
 def test_after_all_tries_the_device_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("qrnn_jax.hardware.queue.time.sleep", waits.append)
+    monkeypatch.setattr("qrnn_jax.hardware.attempts.time.sleep", waits.append)
     device = fake(*[OSError("no line")] * 9)
     queue = Queue(device, tries=4, pause=0.5)
     with pytest.raises(DeviceError, match="failed 4 times: OSError: no line"):
@@ -209,3 +211,53 @@ def test_settings_are_checked(settings: dict, message: str) -> None:
         Queue(fake(), **settings)
     with pytest.raises(TypeError, match="must be a device"):
         Queue(7)  # type: ignore[arg-type]
+
+
+def test_an_answer_that_a_client_cannot_read_is_tried_again() -> None:
+    error = json.JSONDecodeError("Expecting value", "<html>", 0)
+    device = fake(error, ValueError("no number"))
+    assert Queue(device, pause=0).run(TEMPLATE, ROWS, 20, key=(1,)).shape == (3, 20, 2, 2)
+    assert len(device.calls) == 3
+    with pytest.raises(DeviceError, match="failed 2 times: JSONDecodeError: Expecting value"):
+        Queue(fake(error, error), tries=2, pause=0).run(TEMPLATE, ROWS, 20, key=(1,))
+
+
+@pytest.mark.parametrize("shots", [0, -5, 2.5, True, None])
+def test_shots_are_checked(shots: object) -> None:
+    device = fake()
+    with pytest.raises(ValueError, match="Argument `shots` must be an integer of 1 or more"):
+        Queue(device).run(TEMPLATE, ROWS, shots, key=(1,))  # type: ignore[arg-type]
+    assert device.calls == []
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    queue = Queue(fake(), budget=np.int64(60), tries=np.int32(2))
+    first = queue.run(TEMPLATE, ROWS, np.int64(20), key=(1,))
+    assert queue.run(TEMPLATE, ROWS, 20, key=(1,)) is first  # the same request
+    assert (queue.budget, queue.left) == (60, 0)
+
+
+def test_a_device_whose_qubits_cannot_be_chosen_says_so() -> None:
+    device = fake()
+    with pytest.raises(DeviceError, match="must let its qubits be chosen"):
+        Queue(device).run(TEMPLATE, ROWS, 20, key=(1,), layout=(1, 0))
+    assert device.calls == []
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_a_layout_is_part_of_the_request_and_goes_through_the_same_queue(timeout) -> None:  # type: ignore[no-untyped-def]
+    pinned = []
+
+    class Pinnable(Fake):
+        def pinned(self, qubits):  # type: ignore[no-untyped-def]
+            pinned.append(fake(OSError("no line")))
+            return pinned[-1]
+
+    device = Pinnable(fake().limits)
+    queue = Queue(device, budget=6 * 60, pause=0, timeout=timeout)
+    for layout in (None, (0, 1), (1, 0)):
+        first = queue.run(TEMPLATE, ROWS / 2, 20, key=(1,), layout=layout)
+        assert queue.run(TEMPLATE, ROWS / 2, 20, key=(1,), layout=layout) is first
+    assert [len(one.calls) for one in (device, *pinned)] == [1, 2, 2]  # failed tries, repeated
+    assert len({seed for one in (device, *pinned) for *_, seed in one.calls}) == 5
+    assert (queue.spent, queue.jobs) == (5 * 60, 5)

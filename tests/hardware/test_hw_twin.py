@@ -1,12 +1,14 @@
 """Noise twins: the channels, the cutting at read-outs, and counts of noisy Aer beside them."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax.hardware import LinearMitigation, calibrated, channels
+from qrnn_jax.hardware import LinearMitigation, Queue, calibrated, channels
 from qrnn_jax.hardware.calibration import Calibration, Gate, Qubit
 from qrnn_jax.hardware.sections import sections_of
 from qrnn_jax.hardware.transpiled import Affine, Played
@@ -258,3 +260,37 @@ def test_read_out_errors_of_a_snapshot_are_measured_where_the_cell_reads() -> No
     for mitigation in (found, stated):
         found_z = z_scores(cell, device, twin(*inputs), inputs, 2048, KEY, mitigation)
         assert np.abs(found_z).max() < 5
+
+
+def test_a_calibration_is_paid_once_and_known_after_a_restart(tmp_path: Path) -> None:
+    """Played by the queue itself: its journal, its budget, its memory."""
+    device, played = manila(), []
+    for _ in range(2):  # a process, and another one
+        queue = Queue(device, budget=2 * 100, journal=tmp_path)
+        played += [calibrated(queue, CELL, steps=1, shots=100).flips for _ in range(2)]
+        assert (queue.spent, queue.left, queue.jobs) == (200, 0, 1)
+    assert len(set(played)) == 1
+    with pytest.raises(qj.hardware.BudgetError, match="only 0 are left"):
+        calibrated(queue, CELL, steps=1, shots=100, key=1)
+
+
+def test_another_qubit_is_another_calibration() -> None:
+    queues = [Queue(manila().pinned(layout)) for layout in ((2, 1), (3, 4))]
+    found = [calibrated(queue, CELL, steps=1, shots=500).flips[0] for queue in queues]
+    assert [place for place, _, _ in found] == [2, 3]
+    (template,) = qj.hardware.templates(CELL, steps=1)
+    queue, rows = Queue(manila()), np.zeros((1, len(template.symbols)))
+    for layout in ((2, 1), (3, 4), (2, 1)):
+        queue.run(template, rows, 20, key=(1,), layout=layout)
+    assert queue.jobs == 2
+
+
+def test_a_queue_stands_for_the_device_behind_it() -> None:
+    device = manila()
+    queue = Queue(device)
+    assert LinearMitigation.of_backend(queue) == LinearMitigation.of_backend(device)
+    inputs = cell_inputs(CELL, 5, steps=2)
+    one, other = (qj.hardware.twin(CELL, played, 2)(*inputs) for played in (queue, device))
+    np.testing.assert_array_equal(one, other)
+    with pytest.raises(TypeError, match="must be a device with a backend"):
+        qj.hardware.twin(CELL, Queue(qj.hardware.LocalDevice()), 2)

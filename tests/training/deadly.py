@@ -25,6 +25,8 @@ COST = SHOTS * (2 * DIRECTIONS + 1)  # of a step: one sequence, one measurement 
 class Watched(qj.hardware.AbstractDevice):
     """Plays locally, and calls a function before each job."""
 
+    replays_free = True
+
     def __init__(self, before: Callable[[int], object]) -> None:
         self.before = before
         self.jobs: list[tuple[int, int, int]] = []

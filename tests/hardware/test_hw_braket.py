@@ -118,9 +118,7 @@ def test_only_the_bits_of_read_steps_come_back_with_prefixes() -> None:
     circuit = qj.Circuit(2, (qj.Reset(0), qj.RX(0, 2.2), qj.RY(1, 0.3), qj.CNOT(0, 1)))
     cell, xs = qj.CircuitCell(circuit, (qj.Z(1),)), np.zeros((2, 0))
     engine = qj.Device(BraketDevice(), shots=1000)
-    found = qj.simulate(
-        cell, np.zeros(0), xs, engine=engine, prefixes=True, key=jax.random.key(1)
-    )
+    found = qj.simulate(cell, np.zeros(0), xs, engine=engine, prefixes=True, key=jax.random.key(1))
     exact = qj.run(cell, np.zeros(0), xs)
     np.testing.assert_allclose(exact[:, 0], [-0.562, 0.367], atol=1e-3)
     assert np.abs((found.outputs - exact) / found.stderr).max() < 4.5
@@ -131,7 +129,7 @@ def test_a_result_with_other_columns_is_not_believed(monkeypatch: pytest.MonkeyP
     (template,) = qj.hardware.templates(qj.CircuitCell(circuit, (qj.Z(0),)), steps=2)
     answer = SimpleNamespace(measurements=[[0, 1, 1]] * 10)
     simulator = SimpleNamespace(run=lambda program, shots: answer)
-    fake = lambda rng: simulator, lambda **given: None  # noqa: E731
+    fake = lambda rng: simulator, lambda **given: None
     monkeypatch.setattr("qrnn_jax.hardware.braket_device._simulators", lambda: fake)
     with pytest.raises(qj.hardware.DeviceError, match=r"10 shots of 2 bits, but .* \(10, 3\)"):
         BraketDevice().run(template, np.zeros((1, 2)), 10, 1)

@@ -84,7 +84,7 @@ class Attempts:
         name = f"{name_of(*at)}-{self._failures(name_of(*at))}"
         if self._journal is None or not self._journal.knows(name):
             return False
-        if self._journal.holds(name) or self._journal.ticket(name) is not None:
+        if self._journal.holds(name):
             return True
         gives_tickets = type(device).submit is not AbstractDevice.submit  # and the same one again
         return device.replays_free or gives_tickets

@@ -16,7 +16,6 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit.readout_error import check_probability
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.protocol import AbstractDevice
-from qrnn_jax.hardware.purse import whole
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
 from qrnn_jax.hardware.queue import Queue, device_of
 from qrnn_jax.hardware.template import Angle, Instruction, Template
@@ -162,7 +161,6 @@ def calibrated(
     Source: Bravyi et al., Phys. Rev. A 103, 042605 (2021).
     """
     queue = device if isinstance(device, Queue) else Queue(device)
-    shots = whole("shots", shots, 1)
     known: dict[int, tuple[float, float]] = {}
     for template in templates(cell, steps):
         places = places_of(queue.device, template)

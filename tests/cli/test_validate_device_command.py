@@ -52,7 +52,7 @@ def test_a_device_that_fails_is_exit_code_5(monkeypatch, capfd) -> None:  # type
         raise RuntimeError("the line is dead")
 
     monkeypatch.setattr(qj.hardware.LocalDevice, "run", broken)
-    monkeypatch.setattr("qrnn_jax.hardware.queue.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("qrnn_jax.hardware.attempts.time.sleep", lambda seconds: None)
     assert main([*COMMAND, "--shots", "303", "--out", "a"]) == 5
     err = capfd.readouterr().err
     assert "Traceback" not in err

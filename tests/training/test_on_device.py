@@ -139,7 +139,7 @@ def test_a_device_that_fails_leaves_a_checkpoint(
         if job > 3:
             raise ConnectionError("no line")
 
-    monkeypatch.setattr("qrnn_jax.hardware.queue.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("qrnn_jax.hardware.attempts.time.sleep", lambda seconds: None)
     folder, per_step = tmp_path / "run", whole[1]["device"]["jobs"] // STEPS
     with monkeypatch.context() as patch:
         watch(patch, broken)
@@ -192,7 +192,7 @@ def test_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
 def test_exit_codes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("qrnn_jax.hardware.queue.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("qrnn_jax.hardware.attempts.time.sleep", lambda seconds: None)
     for name in "abc":
         (tmp_path / name).mkdir()
 

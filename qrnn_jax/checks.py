@@ -29,6 +29,15 @@ def check_cell(cell: AbstractCell) -> None:
         )
 
 
+def check_prefixes(cell: FeedbackCell, prefixes: bool) -> None:
+    """Refuse circuits of their own for outputs that share their bits."""
+    if prefixes and cell.feed == "bits":
+        raise ValueError(
+            "Argument `prefixes` must be False where bits are fed back, but is True: bits act "
+            "within a repetition, which gives all outputs at once; try leaving it out."
+        )
+
+
 def check_inputs(cell: AbstractCell | FeedbackCell, xs: ArrayLike) -> Array:
     """Shapes always; values where they are concrete."""
     array = xs if isinstance(xs, Array) else np.asarray(xs)

@@ -18,7 +18,14 @@ from qrnn_jax.branched import (
     mean_covariance,
 )
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_cell, check_inputs, check_key, check_params, check_survival
+from qrnn_jax.checks import (
+    check_cell,
+    check_inputs,
+    check_key,
+    check_params,
+    check_prefixes,
+    check_survival,
+)
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.controller import FeedbackCell
 from qrnn_jax.engines import AbstractEngine, Trajectories
@@ -121,6 +128,7 @@ def estimate_gradient(
     Source: Sweke et al., Quantum 4, 314 (2020), for unbiased products of independent estimates.
     """
     if isinstance(cell, FeedbackCell):
+        check_prefixes(cell, prefixes)
         return _controlled(loss, cell, params, check_inputs(cell, xs), engine, gradient, shots, key)
     check_cell(cell)
     xs = check_inputs(cell, xs)

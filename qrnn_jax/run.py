@@ -17,6 +17,7 @@ from qrnn_jax.checks import (
     check_inputs,
     check_key,
     check_params,
+    check_prefixes,
     check_survival,
 )
 from qrnn_jax.circuit.spread import spread, weight_row
@@ -86,7 +87,7 @@ def run(
         shots: repetitions of every circuit, as on a device; None for exact expectation values. All
             T outputs of one group of observables come from the same repetitions.
         prefixes: draw output t from circuits of its own, of 1..t steps each: T times the circuits,
-            for wires that are read but not reset.
+            for wires that are read but not reset. Not where bits are fed back.
         key: a JAX key, where anything is drawn; under `vmap`, split one per sequence.
 
     Returns:
@@ -161,6 +162,7 @@ def simulate(
                 "Argument `carry` must be None for a controlled circuit, but is given: the "
                 "controller's memory is not in it; try the whole sequence at once."
             )
+        check_prefixes(cell, prefixes)
         return _controlled(cell, engine, gradient, shots, params, check_inputs(cell, xs), key)
     check_cell(cell)
     xs = check_inputs(cell, xs)

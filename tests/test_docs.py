@@ -5,14 +5,18 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 import jax
 import pytest
+import typer
 
 import qrnn_jax as qj
 from qrnn_jax import baselines, cells, hardware, plots, tasks, training, validation
+from qrnn_jax.cli.app import app
 
 ROOT = Path(qj.__file__).parent
 REPOSITORY = ROOT.parent
@@ -54,6 +58,16 @@ def test_python_on_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     with jax.enable_x64(False):
         exec("\n".join(blocks), {"__name__": "page"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_on_pages_are_read(page: Path) -> None:
+    """Every option is known and has a value of its kind; nothing is run."""
+    commands = cast(Any, typer.main.get_command(app)).commands
+    lines = re.findall(r"^(?:\s*|.*&& )qrnn-jax (\w.*)$", page.read_text(), re.MULTILINE)
+    for line in lines:
+        name, *arguments = shlex.split(line, comments=True)
+        commands[name].make_context(name, arguments)  # raises at what it does not know
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

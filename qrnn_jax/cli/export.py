@@ -85,6 +85,8 @@ def export(
     data value with which factor, and its number for the parameters and the task's first inputs.
     """
     with exit_codes(debug=debug):
+        from qrnn_jax.hardware import DeviceError
+
         from .export_files import write_export
         from .export_model import model_from
         from .export_table import check_program, print_export
@@ -98,5 +100,5 @@ def export(
         try:
             written = write_export(model, kind.value, bound, folder)
         except ImportError as error:
-            raise ValueError(str(error)) from error
+            raise DeviceError(str(error)) from error
         print_export(written, folder)

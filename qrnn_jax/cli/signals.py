@@ -11,13 +11,17 @@ from typing import Any, final
 from .exit_codes import RESUMABLE, USER
 
 CODES = {signal.SIGINT: USER, signal.SIGTERM: RESUMABLE}
-NOTICE = b"\nStopping after a checkpoint; once more to stop at once.\n"
+PLACE = "after a checkpoint"
+NOTICE = "\nStopping {}; once more to stop at once.\n"
 SHOW_CURSOR = b"\x1b[?25h"
 
 
 @final
 class Signals:
     """While entered, the first signal sets `received` and the second one ends the process.
+
+    Arguments:
+        place: where a run stops, as the user is told.
 
     Example:
         >>> import os, signal
@@ -27,7 +31,8 @@ class Signals:
         True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = PLACE) -> None:
+        self._notice = NOTICE.format(place).encode()
         self.received: signal.Signals | None = None
         self._old: dict[signal.Signals, Any] = {}
 
@@ -52,4 +57,4 @@ class Signals:
                 os.write(2, SHOW_CURSOR)
             os._exit(CODES[signal.Signals(number)])
         self.received = signal.Signals(number)
-        os.write(2, NOTICE)  # not `print`: a handler may interrupt one
+        os.write(2, self._notice)  # not `print`: a handler may interrupt one

@@ -84,11 +84,12 @@ def validate(
     expectation and verdict. Exit code 1 if an exactness or statistics check fails. With --device,
     a device's counts beside what the density matrix predicts; exit code 5 if the device fails.
     """
-    with exit_codes(debug=debug), Signals() as signals:
-        if device is not None:
+    if device is not None:
+        with exit_codes(debug=debug), Signals("before the next circuits") as signals:
             _refuse({"--full": full, "--only": only, "--resume": resume}, "without `--device`")
-            validate_device(device, noise, cells or [], shots, out)
-            return
+            validate_device(device, noise, cells or [], shots, out, signals)
+        return
+    with exit_codes(debug=debug), Signals() as signals:
         _refuse({"--noise": noise, "--shots": shots}, "with `--device`")
         from qrnn_jax.training.recorder import Interrupted
         from qrnn_jax.validation import Settings

@@ -122,23 +122,28 @@ class Calibration:
         qubits = tuple(replace(qubit, flips=(0.0, 0.0)) for qubit in self.qubits)
         return replace(self, qubits=qubits)
 
-    def profile(self, names: tuple[str, ...] = ("sx", "cx")) -> NoiseProfile:
+    def profile(self, names: tuple[str, ...] | None = None) -> NoiseProfile:
         """The means of all numbers as a profile for `cells.Noisy`: for training under noise.
 
-        A rotation of the cell is taken as two gates `names[0]`, a gate on two wires as one gate
-        `names[1]`; the memory waits once per step for a read-out. What a transpiler adds is not in
-        it: for counts of one circuit use `twin`.
+        A rotation of the cell is taken as two gates on one qubit, a gate on two wires as one gate
+        on two; the memory waits once per step for a read-out. Gates of error 1 are broken and left
+        out. What a transpiler adds is not in it: for counts of one circuit use `twin`.
 
         Arguments:
-            names: the device's gate on one qubit and, if any, the one on two.
+            names: the device's gate on one qubit and, if any, the one on two, such as
+                `("sx", "ecr")`; None takes all gates on one and on two qubits, but for those that
+                take neither time nor errors.
+
+        Raises:
+            ValueError: a name of which the device has no working gate on so many qubits.
         """
-        found = [[gate for gate in self.gates if gate.name == name] for name in names]
-        losses = [float(np.mean([_loss(self, gate) for gate in kind] or [0])) for kind in found]
+        kinds = [_named(self, names, wires) for wires in (1, 2)]
+        losses = [float(np.mean([_loss(gate) for gate in kind] or [0])) for kind in kinds]
         waits = [relaxation(qubit, qubit.seconds) for qubit in self.qubits]
         damping, dephasing = np.mean(waits, axis=0)
         return NoiseProfile(
             gate1=2 * losses[0],
-            gate2=losses[1] if len(losses) > 1 else 0.0,
+            gate2=losses[1],
             idle=float(damping),
             dephasing=float(dephasing),
             readout=float(np.mean([qubit.flips for qubit in self.qubits])),
@@ -194,7 +199,24 @@ def _qubit(target: Any, place: int) -> Qubit:
     return Qubit(float(t1), float(t2), flips, float(getattr(read, "duration", None) or 0))
 
 
-def _loss(device: Calibration, gate: Gate) -> float:
+def _named(device: Calibration, names: tuple[str, ...] | None, wires: int) -> list[Gate]:
+    """The working gates on so many qubits that a profile is the mean of."""
+    gates = [gate for gate in device.gates if len(gate.qubits) == wires and gate.error < 1]
+    if names is None:
+        return [g for g in gates if g.name != "reset" and (g.error > 0 or g.seconds > 0)]
+    if len(names) < wires:
+        return []
+    found = [gate for gate in gates if gate.name == names[wires - 1]]
+    if not found:
+        known = sorted({gate.name for gate in gates})
+        raise ValueError(
+            f"Argument `names` must name a gate of the device on {wires} qubits, but names "
+            f"{names[wires - 1]!r}, of which none works; try one of {known}."
+        )
+    return found
+
+
+def _loss(gate: Gate) -> float:
     """The error of a gate as a Pauli error of each of its qubits."""
     size = 2 ** len(gate.qubits)
     error = min(gate.error * (size + 1) / size, 1 - 1e-9)  # of all Pauli words

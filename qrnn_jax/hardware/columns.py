@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.cell import AbstractCell
+from qrnn_jax.checks import check_cell
 from qrnn_jax.circuit import Circuit, observed
 from qrnn_jax.circuit.spread import spread
 
@@ -25,6 +26,7 @@ def angles(cell: AbstractCell, params: Any, xs: Array | np.ndarray) -> np.ndarra
         (T, K), float64; `ravel()` is a row of a device's table.
 
     Raises:
+        TypeError: a `FeedbackCell`, whose angles follow what was read.
         ValueError: xs of another shape.
 
     Example:
@@ -33,6 +35,7 @@ def angles(cell: AbstractCell, params: Any, xs: Array | np.ndarray) -> np.ndarra
         >>> qj.hardware.angles(cell, cell.init(jax.random.key(0)), jnp.zeros((3, 1))).shape
         (3, 8)
     """
+    check_cell(cell)
     with jax.enable_x64(True):
         inputs = np.asarray(xs, np.float64)
         if inputs.ndim != 2 or inputs.shape[1] != cell.features:
@@ -56,12 +59,16 @@ def columns(cell: AbstractCell) -> list[dict[str, Any]]:
         For each k: `column`, `operation` (in words), `constant`, `terms`, each with `coefficient`,
         `weight` and `data`, indices or None. Ready for JSON.
 
+    Raises:
+        TypeError: a `FeedbackCell`, whose templates have columns of their own for each outcome.
+
     Example:
         >>> import qrnn_jax as qj
         >>> circuit = qj.Circuit(1, (qj.RX(0, 2 * qj.Weight(0) * qj.Data(0) + 0.1), qj.Reset(0)))
         >>> qj.hardware.columns(qj.CircuitCell(circuit, (qj.Z(0),)))[0]["terms"]
         [{'coefficient': 2.0, 'weight': 0, 'data': 0}]
     """
+    check_cell(cell)
     return [
         {
             "column": offset + place,

@@ -26,7 +26,6 @@ from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue
 from qrnn_jax.hardware.speed import Speed
 from qrnn_jax.hardware.template import Template
-from qrnn_jax.setup import check_shots
 
 
 class _Task(NamedTuple):
@@ -154,9 +153,10 @@ def plan(
 
 def _check_numbers(cell: AbstractCell, T: int, batch: int, shots: int, error: float | None) -> None:
     check_cell(cell)
-    check_count("T", T)
-    check_count("batch", batch)
-    check_shots(shots)
+    for name, value in (("T", T), ("batch", batch), ("shots", shots)):
+        if value is None:
+            raise ValueError(f"Argument `{name}` must be an integer of 1 or more, but is None.")
+        check_count(name, value)
     check_positive("error", error)
 
 

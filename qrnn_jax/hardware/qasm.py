@@ -49,7 +49,7 @@ def to_openqasm3(
     `check_openqasm3` reads the program back, unless it has conditions.
 
     Arguments:
-        cell: the model, as for `templates`.
+        cell: the model, as for `templates`; a `FeedbackCell` must feed bits.
         steps: T, 1 or more.
         setting: which measurement setting, of those that `templates` returns.
         angles: (T, K) or (T * K,), the occurrence tape as `hardware.angles` returns it: numbers are
@@ -60,8 +60,9 @@ def to_openqasm3(
         The program.
 
     Raises:
-        ValueError: as `templates`; noise, which a device has of its own; a constant matrix on two
-            wires or more, which needs a compiler; no such setting.
+        ValueError: as `templates`; noise, which a device has of its own; a constant matrix on
+            more than 4 wires, which needs a compiler; no such setting; angles of another shape; a
+            controller that is fed expectation values, which no single program can know.
 
     Example:
         >>> import qrnn_jax as qj
@@ -84,6 +85,12 @@ def to_openqasm3(
 
     Source: Cross et al., ACM Trans. Quantum Comput. 3, 12 (2022).
     """
+    if isinstance(cell, FeedbackCell) and cell.feed != "bits":
+        raise ValueError(
+            "Argument `cell` must be one program, but is a `FeedbackCell` that feeds expectation "
+            "values: its angles follow the counts of programs before; try `cell.cell` for its "
+            'circuit alone, or `feed="bits"`.'
+        )
     found = templates(cell, steps)
     if isinstance(setting, bool) or not isinstance(setting, int) or not 0 <= setting < len(found):
         raise ValueError(
@@ -110,15 +117,19 @@ def template_text(
 
 def _checked(template: Template, angles: np.ndarray) -> np.ndarray:
     """The tape as one row of finite numbers."""
-    row = np.asarray(angles, float).reshape(-1)
-    if row.size != len(template.symbols) or not np.isfinite(row).all():
-        found = f"{row.size}, finite: {np.isfinite(row).all()}"
+    tape, shape = np.asarray(angles, float), (template.steps, template.columns)
+    if tape.shape not in (shape, (len(template.symbols),)):
         raise ValueError(
-            f"Argument `angles` must be {len(template.symbols)} finite numbers, one for each of "
-            f"{template.steps} steps and {template.columns} columns, but there are {found}; try "
+            f"Argument `angles` must have shape {shape} or ({len(template.symbols)},), one for "
+            f"every step and column, but has shape {tape.shape}; try "
             "`qj.hardware.angles(cell, params, xs)`."
         )
-    return row
+    if not np.isfinite(tape).all():
+        raise ValueError(
+            "Argument `angles` must be finite numbers, but holds others; try "
+            "`qj.hardware.angles(cell, params, xs)`."
+        )
+    return tape.reshape(-1)
 
 
 @final

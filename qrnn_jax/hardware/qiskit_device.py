@@ -43,14 +43,17 @@ class QiskitDevice(AbstractDevice):
             are the capabilities; None sends them as they are, for simulators.
         optimization_level: of the transpiler, 0 to 3.
         scheduled: whether waiting times are written into the circuit as delays: Aer lets qubits
-            decay there, and nowhere else while they wait. Hardware waits by itself.
+            decay there, and nowhere else while they wait. Hardware waits by itself. No conditions
+            then: Qiskit cannot schedule them.
         layout: the backend's qubit for each wire, at the start; None leaves it to the transpiler.
         speed: how fast it plays a circuit of some size, for `plan`; None where nobody knows.
 
     Raises:
         TypeError: neither a sampler nor a function.
         ValueError: a sampler with a seed of its own: it would return the same shots every time; a
-            schedule or a layout without a backend.
+            schedule or a layout without a backend; another optimization level.
+        DeviceError: when it is made ready for a circuit, one that cannot be transpiled: a layout
+            that is none, say.
 
     Example:
         >>> import qrnn_jax as qj
@@ -73,6 +76,7 @@ class QiskitDevice(AbstractDevice):
         layout: tuple[int, ...] | None = None,
         speed: Callable[[CircuitSize], Speed] | None = None,
     ) -> None:
+        _check_transpiler(backend, optimization_level, scheduled or layout is not None)
         self._make: Callable[[int], Any]
         self._sampler = sampler
         if callable(getattr(sampler, "run", None)):
@@ -84,11 +88,6 @@ class QiskitDevice(AbstractDevice):
             raise TypeError(
                 "Argument `sampler` must be a sampler of Qiskit or a function that makes one for a "
                 f"seed, but is {sampler!r}; try `lambda seed: SamplerV2(seed=seed)`."
-            )
-        if backend is None and (scheduled or layout is not None):
-            raise ValueError(
-                "Arguments `scheduled` and `layout` must come with `backend`, but it is None: "
-                "circuits are transpiled for a backend only."
             )
         self._backend = backend
         self._level = optimization_level
@@ -109,7 +108,7 @@ class QiskitDevice(AbstractDevice):
         # gates can be transpiled; measurement and reset are there or not
         offered = {*self._backend.target.operation_names}
         missing = {"measure", "reset"} - offered
-        if "if_else" not in offered:
+        if "if_else" not in offered or self._scheduling is not None:
             missing.add(CONDITION)
         wires = self._backend.target.num_qubits
         return Capabilities(basis - missing, max_wires=wires, max_rows=4096, max_shots=_MAX_SHOTS)
@@ -155,17 +154,29 @@ class QiskitDevice(AbstractDevice):
         if template.digest not in self._circuits:
             made = to_qiskit(template, two_wire_turns=self._backend is None)
             if self._backend is not None:
-                from qiskit.transpiler import generate_preset_pass_manager
-
-                made = generate_preset_pass_manager(
-                    optimization_level=self._level,
-                    backend=self._backend,
-                    scheduling_method=self._scheduling,
-                    initial_layout=None if self._layout is None else list(self._layout),
-                    seed_transpiler=0,
-                ).run(made)
+                made = self._transpiled(made)
             self._circuits[template.digest] = made
         return self._circuits[template.digest]
+
+    def _transpiled(self, circuit: Any) -> Any:
+        """A circuit in the backend's gates, on its qubits."""
+        from qiskit.transpiler import generate_preset_pass_manager
+
+        try:
+            return generate_preset_pass_manager(
+                optimization_level=self._level,
+                backend=self._backend,
+                scheduling_method=self._scheduling,
+                initial_layout=None if self._layout is None else list(self._layout),
+                seed_transpiler=0,
+            ).run(circuit)
+        except Exception as error:  # the transpiler's own errors have no common class
+            place = "" if self._layout is None else f" on the qubits {self._layout}"
+            said = f"{type(error).__name__}: {error}"
+            raise DeviceError(
+                f"The device must be able to play a circuit of {circuit.num_qubits} qubits{place}, "
+                f"but the transpiler refuses it: {said}; try another layout or backend."
+            ) from error
 
     def pinned(self, qubits: tuple[int, ...]) -> "QiskitDevice":
         return QiskitDevice(
@@ -278,6 +289,19 @@ def _append(circuit: Any, instruction: Instruction, angle: Any) -> None:
         getattr(circuit, name)(angle, *wires)
     else:
         getattr(circuit, name)(*wires)
+
+
+def _check_transpiler(backend: Any, level: int, placed: bool) -> None:
+    """Refuse settings that no transpiler takes, or that none would ever see."""
+    if backend is None and placed:
+        raise ValueError(
+            "Arguments `scheduled` and `layout` must come with `backend`, but it is None: "
+            "circuits are transpiled for a backend only."
+        )
+    if isinstance(level, bool) or level not in (0, 1, 2, 3):
+        raise ValueError(
+            f"Argument `optimization_level` must be 0, 1, 2 or 3, but is {level!r}; try 1."
+        )
 
 
 def _check_unseeded(sampler: Any) -> None:

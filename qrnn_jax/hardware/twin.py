@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from qrnn_jax.cell import AbstractCell
-from qrnn_jax.checks import check_inputs, check_params
+from qrnn_jax.checks import check_cell, check_inputs, check_params
 from qrnn_jax.circuit.groups import Group
 from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines import DensityMatrix
@@ -107,7 +107,7 @@ def twin(
         A function of (params, xs).
 
     Raises:
-        TypeError: not such a device.
+        TypeError: not such a device; a `FeedbackCell`.
         ValueError: as `templates`; a gate whose meaning is unknown.
 
     Example:
@@ -118,6 +118,7 @@ def twin(
 
     Source: Nielsen and Chuang, section 8.3, for the channels.
     """
+    check_cell(cell)
     device = device_of(device)
     if not isinstance(device, QiskitDevice) or device.calibration is None:
         raise TypeError(

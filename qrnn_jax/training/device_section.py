@@ -41,12 +41,13 @@ class DeviceSection(Section):
         """The device itself.
 
         Raises:
-            ConfigError: its package is missing, or there is no such noise.
+            DeviceError: its package is missing.
+            ConfigError: there is no such noise.
         """
         try:
             return qj.hardware.named(self.name, self.noise)
         except ImportError as error:
-            raise ConfigError(f"Setting `device.name`: {error}") from None
+            raise qj.hardware.DeviceError(f"Setting `device.name`: {error}") from error
         except ValueError as error:
             text = str(error).replace("Argument `noise`", "Setting `device.noise`")
             raise ConfigError(text) from None

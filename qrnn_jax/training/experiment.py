@@ -56,7 +56,6 @@ class Experiment:
         config: the settings.
         task, cell, engine, optimizer: made from them; an automatic engine is resolved.
         gradient: None for the library's own choice.
-        device: where training plays its circuits; None for the engine itself.
 
     Example:
         >>> from qrnn_jax.training.config import make_config
@@ -72,7 +71,16 @@ class Experiment:
     engine: qj.AbstractExactEngine
     gradient: qj.AbstractGradient | None
     optimizer: optax.GradientTransformationExtraArgs
-    device: qj.hardware.AbstractDevice | None = None
+
+    @cached_property
+    def device(self) -> qj.hardware.AbstractDevice | None:
+        """Where training plays its circuits, made on first use; None for the engine itself.
+
+        Raises:
+            DeviceError: its package is missing.
+            ConfigError: there is no such noise.
+        """
+        return None if self.config.device is None else self.config.device.build()
 
     @cached_property
     def shots_per_step(self) -> int:
@@ -111,6 +119,8 @@ class Experiment:
 def prepare(config: Config) -> Experiment:
     """Build what a configuration describes, and refuse what cannot work; touches no file.
 
+    The device is made on first use: what was trained there can be read without its package.
+
     Raises:
         ConfigError: settings that do not fit each other.
         ValueError: the engine or the rule refuses the circuit, the state exceeds the memory, or the
@@ -131,12 +141,11 @@ def prepare(config: Config) -> Experiment:
     if engine is None:
         qubits = qj.StateVector() if circuit.is_unitary else qj.DensityMatrix()
         engine = qj.Gaussian() if circuit.is_modes else qubits
-    device = None if config.device is None else config.device.build()
     gradient = config.gradient.build()
-    if device is not None and gradient is None:
+    if config.device is not None and gradient is None:
         gradient = qj.ParameterShift()
     task, optimizer = config.task.build(), config.optimizer.build()
-    experiment = Experiment(config, task, cell, engine, gradient, optimizer, device)
+    experiment = Experiment(config, task, cell, engine, gradient, optimizer)
     conflicts = _conflicts(experiment)
     if conflicts:
         raise ConfigError(*conflicts)

@@ -44,7 +44,8 @@ def train(
         ValueError: the configuration describes something impossible (no file is touched then), or
             is not that of the run to be resumed.
         NumericalError: training gave no usable steps; a checkpoint has been saved.
-        DeviceError: the device failed in all tries; a checkpoint has been saved.
+        DeviceError: the device's package is missing (no file is touched then), or it failed in all
+            tries; a checkpoint has been saved.
         RunFolderError, CheckpointError, OSError: the folder cannot be used.
         Interrupted: the reporter asked to stop; a checkpoint has been saved.
 
@@ -63,6 +64,7 @@ def train(
     """
     with jax.enable_x64(config.training.precision == "float64"):
         experiment = prepare(config)
+        _ = experiment.device  # refused before any file is touched
         with RunFolder(out) as folder:
             start, train_s = starting_point(experiment, folder, resume=resume)
             return _run(experiment, folder, reporter or Silent(), start, train_s)

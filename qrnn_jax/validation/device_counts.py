@@ -146,6 +146,8 @@ def compare_device(
 
     Source: Nielsen and Chuang, section 8.3, for the noise.
     """
+    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
+        raise ValueError(f"Argument `shots` must be an integer of 1 or more, but is {shots!r}.")
     known = laboratory_cells()
     for name in cells:
         if name not in known:

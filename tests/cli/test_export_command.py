@@ -91,14 +91,33 @@ def test_a_file_for_qiskit_loads(tmp_path: Path) -> None:
         assert not qpy.load(file)[0].parameters
 
 
-def test_a_missing_extra_is_bad_input(
+def test_a_missing_extra_is_exit_code_5(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "qiskit", None)
     options = ["--format", "qiskit", "--out", str(tmp_path / "q")]
-    assert main(["export", "cosine", *SMALL, *options]) == 2
+    assert main(["export", "cosine", *SMALL, *options]) == 5
     assert 'pip install "qrnn_jax[qiskit]"' in capsys.readouterr().err
     assert not (tmp_path / "q").exists()
+
+
+def test_what_was_trained_on_a_device_is_exported_without_its_package(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "qiskit_aer.noise", None)
+    qj.hardware.named.__globals__["_aer"].cache_clear()
+    device = "device={name='aer', noise='fake_manila', budget=100000}"
+    plain = ["--set", "optimizer={name='adam', learning_rate=0.01}"]
+    settings = ["cosine", *SMALL, *plain, "--set", device, "--set", "training.precision=float32"]
+    assert main(["export", *settings, "--out", str(tmp_path / "a")]) == 0
+    assert (tmp_path / "a" / "circuit.qasm").exists()
+    budget = ["--device", "aer", "--budget", "100000000"]
+    capsys.readouterr()
+    assert main(["train", *settings, *budget, "--out", str(tmp_path / "b")]) == 5
+    assert "`device.name`: This device needs the package qiskit-aer" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+    assert main(["train", *settings, "--device", "ibm", "--out", str(tmp_path / "b")]) == 2
+    qj.hardware.named.__globals__["_aer"].cache_clear()
 
 
 def test_trained_parameters_come_from_their_run(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`qrnn-jax plan`: what it prints and writes, and its exit codes."""
 
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -61,7 +63,7 @@ def test_the_plan_is_the_one_of_the_library() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--shots", "0"], "`shots` must be"),
+        (["--shots", "0"], "`shots` must be an integer of 1 or more"),
         (["--batch", "0"], "Option `--batch` must be 1 or more"),
         (["--steps", "-1"], "Option `--steps` must be 1 or more"),
         (["--rule", "Backprop"], "must be a rule that a device can follow"),
@@ -90,6 +92,14 @@ def test_what_the_device_cannot_play_is_exit_code_5(
     assert main(["plan", *TINY, *FAST, "--device", "aer"]) == 5
     assert "needs the package qiskit-aer" in capfd.readouterr().err
     qj.hardware.named.__globals__["_aer"].cache_clear()
+
+
+def test_the_command_of_the_documentation_runs() -> None:
+    pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit` (qiskit, qiskit-aer)")
+    pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")
+    page = Path(__file__).parents[2] / "docs" / "hardware.md"
+    (line,) = re.findall(r"^    qrnn-jax (plan .*)$", page.read_text(), re.MULTILINE)
+    assert main(shlex.split(line)) == 0
 
 
 def test_rules_are_read_as_they_are_printed() -> None:

@@ -1,7 +1,9 @@
 """`qrnn-jax validate --device`: table, files, exit codes."""
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +62,34 @@ def test_a_device_that_fails_is_exit_code_5(monkeypatch, capfd) -> None:  # type
     assert not Path("a").exists()
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize("cells", [1, 2])
+def test_a_signal_stops_between_the_circuits(monkeypatch, capfd, number, code, cells) -> None:  # type: ignore[no-untyped-def]
+    """Sent while the first cell's shots are played, at the last as at any other circuit."""
+    play = qj.hardware.LocalDevice.run
+
+    def interrupted(*given: object) -> np.ndarray:
+        os.kill(os.getpid(), number)
+        return play(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(qj.hardware.LocalDevice, "run", interrupted)
+    shots = str(304 + cells + 2 * number)  # none that are remembered
+    more = ["--cell", "takaki"] * (cells - 1)
+    assert main([*COMMAND, *more, "--shots", shots, "--out", "a"]) == code
+    err = capfd.readouterr().err
+    assert "Stopping before the next circuits; once more to stop at once." in err
+    place = "takaki: prediction" if cells == 2 else "the report"
+    assert err.splitlines()[-1] == f"Stopped before {place}; nothing was written."
+    assert not Path("a").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--device", "nowhere"], 2, "`name` must be one of"),
         (["--device", "local", "--noise", "fake_manila"], 2, "`noise` must be None for `local`"),
         (["--device", "local", "--cell", "takaky"], 2, "holds 'takaky'; try one of takaki"),
-        (["--device", "local", "--shots", "0"], 2, "`shots` must be"),
+        (["--device", "local", "--shots", "0"], 2, "`shots` must be an integer of 1 or more"),
         (["--device", "local", "--full"], 2, "Option `--full` must stand without `--device`"),
         (["--device", "local", "--only", "E1"], 2, "Option `--only` must stand without"),
         (["--noise", "fake_manila"], 2, "Option `--noise` must stand with `--device`"),

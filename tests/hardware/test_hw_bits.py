@@ -1,5 +1,6 @@
 """Recorded bits steer later angles within a run of a device: a turn for every outcome."""
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -188,6 +189,9 @@ def test_refusals() -> None:
     with pytest.raises(qj.hardware.DeviceError, match=r"must offer the instructions \['if'\]"):
         qj.run(CELL, PARAMS, XS, engine=qj.Device(Plain(), shots=5), key=KEY)
     engine = qj.Device(LocalDevice(), shots=5)
+    for play in (qj.run, qj.simulate, partial(qj.estimate_gradient, square)):
+        with pytest.raises(ValueError, match="`prefixes` must be False where bits are fed back"):
+            play(CELL, PARAMS, XS, engine=engine, key=KEY, prefixes=True)
     long = qj.FeedbackCell(CELL.cell, Remembering(), feed="bits")
     with pytest.raises(ValueError, match=r"recalls the last reads only.*Trajectories"):
         qj.run(long, long.init(KEY), XS, engine=engine, key=KEY)

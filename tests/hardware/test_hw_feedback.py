@@ -82,6 +82,18 @@ def test_errors_of_fed_back_estimates_are_not_made_up() -> None:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.gradient))
 
 
+def test_a_loop_is_no_single_program() -> None:
+    bits = qj.FeedbackCell(CELL.cell, CELL.controller, feed="bits")
+    assert "if (y_0 == 0)" in qj.hardware.to_openqasm3(bits, 2)
+    with pytest.raises(ValueError, match=r"`cell` must be one program, but is a `FeedbackCell`"):
+        qj.hardware.to_openqasm3(CELL, 2)
+    for cell in (CELL, bits):
+        with pytest.raises(TypeError, match="`cell` must be a cell without a controller"):
+            qj.hardware.angles(cell, PARAMS, XS)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="`cell` must be a cell without a controller"):
+            qj.hardware.columns(cell)  # type: ignore[arg-type]
+
+
 def test_refusals() -> None:
     engine = qj.Device(LocalDevice(), shots=20)
     with pytest.raises(ValueError, match="`gradient` must be `ParameterShift"):

@@ -223,6 +223,8 @@ def test_no_job_exceeds_ten_million_executions() -> None:
         ({"shots": 0}, "`shots` must be"),
         ({"batch": 0}, "`batch` must be"),
         ({"error": -1.0}, "`error` must be"),
+        ({"shots": None}, "`shots` must be an integer of 1 or more, but is None"),
+        ({"shots": 0}, "`shots` must be an integer of 1 or more, but is 0"),
         ({"rule": qj.Backprop()}, "`rule` must be a rule that a device can follow"),
         ({"rule": qj.SPSA()}, "`step` of `SPSA` must be given"),
         ({"rule": ()}, "`rule` must name a rule"),

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -49,6 +50,18 @@ def test_what_has_no_plain_form_is_refused() -> None:
     assert "braket unitary" in to_openqasm3(wide, steps=1, dialect="braket")
     with pytest.raises(ValueError, match=r"`setting` must be one of 0 \.\. 0"):
         to_openqasm3(canary.cell_of(canary.GATES["X"]), steps=1, setting=1)
+
+
+def test_angles_are_the_tape_and_nothing_of_its_size() -> None:
+    params, xs = VIQUEIRA.init(jax.random.key(0)), np.zeros((3, 1))
+    tape = qj.hardware.angles(VIQUEIRA, params, xs)
+    whole = to_openqasm3(VIQUEIRA, 3, angles=tape)
+    assert to_openqasm3(VIQUEIRA, 3, angles=tape.ravel()) == whole
+    for wrong in (tape.T, tape[None], tape[:2], tape[:, :-1]):
+        with pytest.raises(ValueError, match=r"`angles` must have shape \(3, \d+\) or \(\d+,\)"):
+            to_openqasm3(VIQUEIRA, 3, angles=wrong)
+    with pytest.raises(ValueError, match="`angles` must be finite"):
+        to_openqasm3(VIQUEIRA, 3, angles=np.nan * tape)
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *ONE_WIRE])

@@ -226,3 +226,37 @@ def test_seeds_up_to_the_largest_are_taken() -> None:
     assert (found[0] != found[1]).any()
     assert (found[0] != found[2]).any()
     assert seed_from((1,)) > 2**32
+
+
+def _two_wires() -> qj.hardware.Template:
+    circuit = qj.Circuit(2, (qj.RX(0, qj.Weight(0)), qj.CNOT(0, 1), qj.Reset(0)))
+    return qj.hardware.templates(qj.CircuitCell(circuit, (qj.Z(0),)), steps=2)[0]
+
+
+@pytest.mark.parametrize("layout", [(0, 0), (0, 99), (0,)])
+def test_a_layout_that_is_none_is_an_error_of_the_device(layout: tuple[int, ...]) -> None:
+    device = transpiled().pinned(layout)
+    with pytest.raises(qj.hardware.DeviceError, match=r"on the qubits .* the transpiler refuses it"):
+        device.prepare(_two_wires())
+
+
+@pytest.mark.parametrize("level", [-1, 4, True, "2", None])
+def test_optimization_levels_are_0_to_3(level: object) -> None:
+    with pytest.raises(ValueError, match="`optimization_level` must be 0, 1, 2 or 3"):
+        QiskitDevice(lambda seed: SamplerV2(seed=seed), optimization_level=level)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_conditions_are_offered_where_they_can_be_scheduled(scheduled: bool) -> None:
+    backend = GenericBackendV2(3, ["sx", "x", "rz", "cx", "reset"], control_flow=True, seed=1)
+    device = QiskitDevice(lambda seed: SamplerV2(seed=seed), backend=backend, scheduled=scheduled)
+    assert ("if" in device.capabilities.basis) is not scheduled
+    circuit = qj.Circuit(2, (qj.RX(0, qj.Data(0)), qj.CNOT(0, 1), qj.Reset(0)))
+    cell = qj.FeedbackCell(qj.CircuitCell(circuit, (qj.Z(0),)), qj.Perceptron(1, 1, 1), feed="bits")
+    engine, key = qj.Device(device, shots=5), jax.random.key(0)
+    params, xs = cell.init(key), jnp.zeros((2, 1))
+    if not scheduled:
+        assert qj.run(cell, params, xs, engine=engine, key=key).shape == (2, 1)
+        return
+    with pytest.raises(qj.hardware.DeviceError, match=r"must offer the instructions \['if'\]"):
+        qj.run(cell, params, xs, engine=engine, key=key)

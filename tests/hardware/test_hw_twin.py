@@ -135,6 +135,40 @@ def test_steps_whose_read_outs_mix_are_refused() -> None:
         sections_of(reads, Calibration((), (PERFECT, PERFECT)), steps=2, bits=1)
 
 
+def test_a_profile_takes_the_gates_that_the_device_has() -> None:
+    gates = (
+        Gate("sx", (0,), 2e-3, 4e-8),
+        Gate("rz", (0,), 0.0, 0.0),  # a change of frame
+        Gate("reset", (0,), 0.0, 1e-6),
+        Gate("ecr", (0, 1), 2e-2, 4e-7),
+        Gate("ecr", (1, 0), 1.0, 4e-7),  # broken
+    )
+    device = Calibration(gates, DEVICE.qubits)
+    found = device.profile()
+    assert found == device.profile(("sx", "ecr"))
+    assert found.gate1 == pytest.approx(2 * 1.5 * 2e-3)
+    assert 1 - (1 - found.gate2) ** 2 == pytest.approx(1.25 * 2e-2)
+    assert device.profile(("sx",)).gate2 == 0
+    with pytest.raises(ValueError, match=r"on 2 qubits, but names 'cx'.*try one of \['ecr'\]"):
+        device.profile(("sx", "cx"))
+    with pytest.raises(ValueError, match="on 1 qubits, but names 'ecr'"):
+        device.profile(("ecr", "sx"))
+
+
+@pytest.mark.parametrize("name", ["fake_sherbrooke", "fake_torino"])
+def test_snapshots_without_cx_have_errors_on_two_wires(name: str) -> None:
+    pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")
+    found = qj.hardware.calibration(qj.hardware.snapshot(name)).profile()
+    assert 1e-3 < found.gate2 < 0.05
+    assert 1e-4 < found.gate1 < 0.05
+
+
+def test_a_loop_under_a_controller_has_no_twin() -> None:
+    loop = qj.FeedbackCell(CELL, qj.Perceptron(1, 1, 1))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="`cell` must be a cell without a controller"):
+        qj.hardware.twin(loop, qj.hardware.LocalDevice(), 2)  # type: ignore[arg-type]
+
+
 def test_a_device_without_a_backend_has_no_twin() -> None:
     with pytest.raises(TypeError, match="must be a device with a backend"):
         qj.hardware.twin(CELL, qj.hardware.LocalDevice(), 2)  # type: ignore[arg-type]

@@ -236,7 +236,7 @@ BAD = {
 @pytest.mark.parametrize("override", BAD)
 def test_what_cannot_work_is_one_sentence(override: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        prepare(on_device(override))
+        _ = prepare(on_device(override)).device
     (line,) = raised.value.lines
     assert BAD[override] in line
 

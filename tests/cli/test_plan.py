@@ -94,12 +94,14 @@ def test_what_the_device_cannot_play_is_exit_code_5(
     qj.hardware.named.__globals__["_aer"].cache_clear()
 
 
-def test_the_command_of_the_documentation_runs() -> None:
+def test_the_command_of_the_documentation_is_played_by_its_device() -> None:
+    """Its cell fits on the chip; of the work only a part."""
     pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit` (qiskit, qiskit-aer)")
     pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")
     page = Path(__file__).parents[2] / "docs" / "hardware.md"
     (line,) = re.findall(r"^    qrnn-jax (plan .*)$", page.read_text(), re.MULTILINE)
-    assert main(shlex.split(line)) == 0
+    less = ["--steps", "2", "--rule", "SPSA(step=0.2)"]
+    assert main([*shlex.split(line), *less]) == 0
 
 
 def test_rules_are_read_as_they_are_printed() -> None:

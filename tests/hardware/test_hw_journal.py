@@ -291,7 +291,9 @@ def test_a_journal_that_got_damaged_leaves_a_running_queue_alone(tmp_path: Path)
     queue, _ = ask(fake(), tmp_path)
     path = tmp_path / "journal.jsonl"
     path.write_text("no event\n" + path.read_text())
-    with pytest.raises(JournalError, match=r"Line 1 of .*but is damaged, .*start in a new folder: shots paid alre"):
+    with pytest.raises(
+        JournalError, match=r"Line 1 of .*but is damaged, .*start in a new folder: shots paid alre"
+    ):
         Journal(tmp_path)
     assert queue.spent == COST
 

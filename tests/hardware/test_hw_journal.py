@@ -292,7 +292,7 @@ def test_a_journal_that_got_damaged_leaves_a_running_queue_alone(tmp_path: Path)
     path = tmp_path / "journal.jsonl"
     path.write_text("no event\n" + path.read_text())
     with pytest.raises(
-        JournalError, match=r"Line 1 of .*but is damaged, .*start in a new folder: shots paid alre"
+        JournalError, match=r"Line 1 of .*but is damaged, .*start in a new folder: shots"
     ):
         Journal(tmp_path)
     assert queue.spent == COST

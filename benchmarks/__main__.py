@@ -73,7 +73,8 @@ def find_peers(names: list[str] | None) -> dict[ModuleType, Path]:
         return {}
     modules = [peer_named(name) for name in names or NAMES]
     return {
-        peer: interpreter(peer.__name__.split(".")[-1], peer.REQUIREMENTS, _say) for peer in modules
+        peer: interpreter(peer.__name__.split(".")[-1], peer.REQUIREMENTS, report.say)
+        for peer in modules
     }
 
 
@@ -92,9 +93,9 @@ def run(
     }
     with starting(whole, workload, quick=quick) as starts:
         losses = programs(workload)
-        expected, records = compare(workload, losses, starts, rounds=rounds, say=_say)
+        expected, records = compare(workload, losses, starts, rounds=rounds, say=report.say)
     if peers:
-        _say(f"{workload.name}: memory of ours, in a process of its own")
+        report.say(f"{workload.name}: memory of ours, in a process of its own")
         ours = next(record for record in records if record.name == OURS)
         ours.memory = measure_apart(workload.name, OURS, quick=quick)
     print("\n" + report.table(workload, records), flush=True)
@@ -127,7 +128,7 @@ def less(
     small = replace(small, title=title)
     losses = {name: programs(small)[name] for name in (PLAIN, OURS)}
     with starting({peer: python}, workload, quick=quick) as starts:
-        expected, records = compare(small, losses, starts, rounds=_SLOW_ROUNDS, say=_say)
+        expected, records = compare(small, losses, starts, rounds=_SLOW_ROUNDS, say=report.say)
     print("\n" + report.table(small, records), flush=True)
     content = report.as_json(small, expected, records, {})
     kept = ("title", "sizes", "reference", "programs", "ratios", "ours_over")
@@ -162,7 +163,7 @@ def _route_lines(found: dict[str, float | None]) -> str:
 
 def memory(workload: str, *, quick: bool) -> dict[str, Any]:
     """Peak memory of one gradient under both rules, each in its own process."""
-    _say(f"{workload}: peak memory, one process per rule")
+    report.say(f"{workload}: peak memory, one process per rule")
     found = {name: measure_apart(workload, name, quick=quick) for name in (BACKPROP, CHECKPOINTED)}
     ratios = {}
     for key in ("temp_bytes", "rss_rise_bytes"):
@@ -180,10 +181,6 @@ def _memory_lines(result: dict[str, Any]) -> str:
     ratios = result["backprop_over_checkpointed"]
     shown = ", ".join(f"{key} {value:.1f}x" for key, value in ratios.items() if value)
     return "\n".join([*lines, f"  Backprop over Checkpointed: {shown}"])
-
-
-def _say(text: str) -> None:
-    print(f"  {text} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import jax
 import numpy as np
 
 from benchmarks import report
-from benchmarks.machine import machine, versions
+from benchmarks.machine import origin
 from benchmarks.measure import (
     Gradient,
     Limits,
@@ -55,7 +54,11 @@ def main(given: Sequence[str] | None = None) -> int:
         refused = any(told["refused"] for told in found[name]["programs"].values())
         failed = failed or refused or slow or not exact
     if chosen.out or not chosen.quick:
-        content = {"quick": chosen.quick, **_where(), "cells": found}
+        content = {
+            "quick": chosen.quick,
+            **origin() | {"limits": _LIMITS._asdict()},
+            "cells": found,
+        }
         report.write(chosen.out or _RESULTS, "cells", content)
     print(f"\n{time.perf_counter() - started:.0f} s in all")
     return int(failed)
@@ -63,12 +66,12 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def measure(case: Published, rounds: int) -> tuple[dict[str, Any], bool]:
     """One cell: its result, and whether ours is as exact as promised."""
-    _say(f"{case.name}: float64 reference")
+    report.say(f"{case.name}: float64 reference")
     expected = reference(case)
     starts = {
         name: partial(prepare, loss, case.numbers, _LIMITS) for name, loss in case.programs.items()
     }
-    records = side_by_side(case, expected, starts, rounds=rounds, say=_say)
+    records = side_by_side(case, expected, starts, rounds=rounds, say=report.say)
     choice = automatic_over_best(records)
     print("\n" + report.table(case, records))
     print(_choice_line(choice), flush=True)
@@ -115,19 +118,6 @@ def _choice_line(choice: Mapping[str, Any] | None) -> str:
         f"automatic over best picked by hand ({choice['program']}): "
         f"{choice['median']:.2f} (by best times {choice['best']:.2f}){missed}"
     )
-
-
-def _where() -> dict[str, Any]:
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
-        "limits": _LIMITS._asdict(),
-    }
-
-
-def _say(text: str) -> None:
-    print(f"  {text} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

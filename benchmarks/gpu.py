@@ -60,7 +60,7 @@ def measure(
     """The workloads, each at all batches: results by name, and whether a program was refused."""
     results, refused = {}, False
     for workload in workloads:
-        expected, records = compare(workload, programs(workload), rounds=rounds, say=_say)
+        expected, records = compare(workload, programs(workload), rounds=rounds, say=report.say)
         print("\n" + report.table(workload, records), flush=True)
         grown = [grow(workload, batch, rounds) for batch in larger(workload, batches)]
         extra = {"more_sequences": grown}
@@ -99,7 +99,7 @@ def programs(workload: Workload) -> dict[str, Loss]:
 def grow(workload: Workload, batch: int, rounds: int) -> dict[str, Any]:
     """The kernel and JAX's loop with a batch of another size: seconds, and steps per second."""
     sized = replace(workload, batch=batch, golden=None)
-    _say(f"{sized.name}: {batch} sequences")
+    report.say(f"{sized.name}: {batch} sequences")
     losses, numbers = programs(sized), sized.draw()
     ready = {name: prepare(losses[name], numbers) for name in (SCAN, KERNEL)}
     tolerance = sized.gradient_tolerance
@@ -113,10 +113,6 @@ def grow(workload: Workload, batch: int, rounds: int) -> dict[str, Any]:
     line = ", ".join(f"{name} {1e3 * seconds:.2f} ms" for name, seconds in median.items())
     print(f"{sized.name} with {batch} sequences: {line}", flush=True)
     return {**told, "median_s": median, "sequence_steps_per_second": rate}
-
-
-def _say(text: str) -> None:
-    print(f"  {text} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

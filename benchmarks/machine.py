@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ from typing import Any
 import jax
 
 _PACKAGES = ("qrnn_jax", "jax", "jaxlib", "numpy")
+
+
+def origin(packages: Sequence[str] = _PACKAGES) -> dict[str, Any]:
+    """When and where a result was made, and with what."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(packages),
+    }
 
 
 def machine() -> dict[str, Any]:

@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import qrnn_jax as qj
-from benchmarks.machine import machine, versions
+from benchmarks.machine import origin
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "results" / "hardware" / "plan.json"
 PACKAGES = ("qrnn_jax", "jax", "jaxlib", "numpy", "qiskit", "qiskit-aer", "qiskit-ibm-runtime")
@@ -137,9 +136,7 @@ def main() -> int:
         print(name, "measured {} s ({} s of a processor), stated {}, pilot {}".format(*times))
     content = {
         "command": "python -m benchmarks.plan",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(PACKAGES),
+        **origin(PACKAGES),
         "allowed_factor": FACTOR,
         "cases": records,
     }

@@ -3,12 +3,12 @@
 import json
 import math
 import statistics
+import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine, versions
+from benchmarks.machine import origin
 from benchmarks.measure import Gradient, Problem, Record
 from benchmarks.programs import OURS, is_ours
 
@@ -22,9 +22,7 @@ def as_json(
         "title": problem.title,
         "sizes": problem.sizes,
         "dtype": "float32 / complex64",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
+        **origin(),
         "reference": {"loss_float64": expected.value, "golden": problem.golden},
         "gradient_tolerance": problem.gradient_tolerance,
         "gradient_goal": problem.gradient_goal,
@@ -157,3 +155,8 @@ def program(problem: Problem, record: Record) -> dict[str, Any]:
         "best_s": record.best_s,
         "repeats_s": [round(seconds, 7) for seconds in record.repeats_s],
     }
+
+
+def say(text: str) -> None:
+    """What is going on, for whoever waits."""
+    print(f"  {text} ...", file=sys.stderr, flush=True)

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -18,7 +17,7 @@ from typing import Any, final
 import jax
 
 from benchmarks import report
-from benchmarks.machine import machine, versions
+from benchmarks.machine import origin
 from benchmarks.measure import (
     Gradient,
     Limits,
@@ -113,7 +112,11 @@ def main(given: Sequence[str] | None = None) -> int:
         failed = failed or not accepted
     if chosen.out or not chosen.quick:
         folder = chosen.out or _RESULTS
-        report.write(folder, "sweeps", {"quick": chosen.quick, **_where(), "sweeps": found})
+        report.write(
+            folder,
+            "sweeps",
+            {"quick": chosen.quick, **origin() | {"limits": _LIMITS._asdict()}, "sweeps": found},
+        )
         print(draw_sweeps(folder))
     print(f"\n{time.perf_counter() - started:.0f} s in all")
     return int(failed)
@@ -150,7 +153,7 @@ def compare_at(
 ) -> tuple[Gradient, list[Record]]:
     """One point. The reference is the step fused by hand: gate by gate takes minutes in float64."""
     workload = sweep.point(size)
-    _say(f"{sweep.name}: {sweep.axis} {size}, float64 reference")
+    report.say(f"{sweep.name}: {sweep.axis} {size}, float64 reference")
     numbers = workload.draw()
     expected = reference(workload, numbers, fused_loss(workload))
 
@@ -166,20 +169,7 @@ def compare_at(
         return prepare(MAKERS[name](workload), numbers, _LIMITS)
 
     starts = {name: partial(start, name) for name in MAKERS}
-    return expected, side_by_side(workload, expected, starts, rounds=rounds, say=_say)
-
-
-def _where() -> dict[str, Any]:
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
-        "limits": _LIMITS._asdict(),
-    }
-
-
-def _say(text: str) -> None:
-    print(f"  {text} ...", file=sys.stderr, flush=True)
+    return expected, side_by_side(workload, expected, starts, rounds=rounds, say=report.say)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
@@ -20,7 +19,7 @@ import numpy as np
 
 import qrnn_jax as qj
 from benchmarks import report
-from benchmarks.machine import machine, versions
+from benchmarks.machine import origin
 from benchmarks.measure import (
     Gradient,
     Record,
@@ -93,9 +92,7 @@ def measure(makers: list[Callable[[bool], Case]], rounds: int, *, quick: bool) -
         record.repeats_s = repeats.get(record.name, [])
     return {
         "quick": quick,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions(),
+        **origin(),
         "gemm_flops_per_s": gemm,
         "copy_bytes_per_s": 2 * 4 * _copied(quick) / median["copy"],
         "cases": {case.name: _told(case, record, gemm) for case, record in zip(cases, records)},

@@ -19,8 +19,7 @@ from qrnn_jax.engines import (
 )
 from qrnn_jax.engines.dense import DensePlan
 from qrnn_jax.engines.kraus import KrausPlan, kraus_refusal
-from qrnn_jax.engines.native_choice import loop_refusal
-from qrnn_jax.engines.real_vector import RealVectorPlan
+from qrnn_jax.engines.native_choice import loop_refusal, native_loop
 from qrnn_jax.engines.transfer import TransferPlan, transfer_refusal
 from qrnn_jax.expectations import Expectations
 from qrnn_jax.explanation import Explanation, Refused, named
@@ -29,9 +28,6 @@ from qrnn_jax.gradients.automatic import Choice, forecast
 from qrnn_jax.setup import engine_for, plan_for, rule_for
 from qrnn_jax.step_size import step_of
 
-# of native code over each gate: forward, undone, the adjoint, the derivative; a real vector's
-# turns cost 3, run forward thrice, are transposed once, and their tables' slopes cost 4
-_PASSES, _REAL_PASSES = 4, 16 / 3
 _NAMED = "the caller named it"
 _ENGINES: dict[type[AbstractEngine], tuple[str, str]] = {  # why it is taken; why it is not
     StateVector: ("every step is unitary", "its numbers are complex, where real ones do"),
@@ -97,8 +93,8 @@ def explain(
     step = step_of(plan, native=refusal is None)
     peak, flops = _gradient(expectations, choice.rule, T, batch)
     if flops is not None:
-        passes = _REAL_PASSES if isinstance(plan, RealVectorPlan) else _PASSES
-        flops += 0 if refusal else int(passes * batch * T * step.flops_per_step)
+        passes = 0 if refusal else native_loop(plan).passes
+        flops += int(passes * batch * T * step.flops_per_step)
     return Explanation(
         f"{type(cell).__name__} of {cell.circuit.wires} wires",
         T,

@@ -82,6 +82,8 @@ class NativeLoop:
     plan: StateVectorPlan
     family: "Family"
 
+    passes = 4.0  # over each gate: forward, undone, the adjoint, the derivative
+
     @staticmethod
     def here(plan: StateVectorPlan) -> "NativeLoop":
         """By the family of the default device."""
@@ -108,6 +110,11 @@ class NativeLoop:
         mixed = jnp.asarray(self._coefficients, kind)
         reads = jnp.dot(words, mixed, precision=jax.lax.Precision.HIGHEST)
         return reads, jax.lax.complex(last[:, 0], last[:, 1])
+
+    def kept_bytes(self, steps: int, batch: int) -> int:
+        """What the kernel's gradient holds for itself: too little to count."""
+        del steps, batch
+        return 0
 
     @cached_property
     def _halves(self) -> tuple[tuple[Block, ...], tuple[Block, ...]]:

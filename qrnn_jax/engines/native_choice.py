@@ -25,8 +25,3 @@ def native_loop(plan: AbstractPlan) -> NativeLoop | RealLoop:
         return RealLoop(plan)
     assert isinstance(plan, StateVectorPlan)
     return NativeLoop.here(plan)
-
-
-def kept_bytes(plan: AbstractPlan, steps: int, batch: int) -> int:
-    """What the native gradient of a batch holds for itself; of pure states too little to count."""
-    return RealLoop(plan).kept_bytes(steps, batch) if isinstance(plan, RealVectorPlan) else 0

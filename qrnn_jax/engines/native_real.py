@@ -13,7 +13,7 @@ from jax import Array
 
 from qrnn_jax.circuit import Probabilities
 from qrnn_jax.circuit.observables import AbstractPauli
-from qrnn_jax.engines.base import AbstractPlan, read_all, real_dtype
+from qrnn_jax.engines.base import read_all, real_dtype
 from qrnn_jax.engines.merged import AbstractProgram, merged_loop
 from qrnn_jax.engines.native_walk import Walk
 from qrnn_jax.engines.native_words import all_terms
@@ -36,12 +36,10 @@ _MOST_NUMBERS = 2**20  # in all tables
 
 
 @lru_cache(maxsize=256)
-def real_refusal(plan: AbstractPlan) -> str | None:
+def real_refusal(plan: RealVectorPlan) -> str | None:
     """Why a plan has no native loop of real vectors, in a sentence; None if it has."""
     if not is_there:
         return "the package `qrnn_jax_kernels` is not there"
-    if not isinstance(plan, RealVectorPlan):
-        return "native code has pure states of unitary steps, and real vectors"
     for step in (*plan.program.before, *plan.program.after):
         if not isinstance(step, TurnLayer | Grow | Pick | Exchange | Keep | Reorder):
             return f"native code has turns and known bits, but not {step}"
@@ -73,6 +71,9 @@ class RealLoop:
     """The time loop of a plan that `real_refusal` lets pass."""
 
     plan: RealVectorPlan
+
+    # of an amplitude's turn, which costs 3: run thrice, transposed once; its table's slopes cost 4
+    passes = 16 / 3
 
     def __call__(self, row: Array, moving: Array, state: Array) -> tuple[Array, Array]:
         """All steps: (reads (T, M), state).

@@ -115,10 +115,9 @@ def _by_loop(
     start: Start,
 ) -> tuple[Array, Any]:
     """Numbers are made in plain JAX, once for all steps; the loop has its own reverse mode."""
-    if start.scales is not None:  # of another run: loops only know their own
-        return _adjoint(expectations, weights, data, start)
-    circuit, found = expectations.circuit, loop(expectations.plan)
+    assert start.scales is None  # of another run: only replays have them
     assert start.state is not None
+    circuit, found = expectations.circuit, loop(expectations.plan)
     moving = spread(circuit, weights, data, found.columns)
     return found(weight_row(circuit, weights), moving, start.state)
 

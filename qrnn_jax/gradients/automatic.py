@@ -12,7 +12,7 @@ from jax import Array
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
 from qrnn_jax.engines.layered import layered_refusal
-from qrnn_jax.engines.native_choice import kept_bytes, loop_refusal
+from qrnn_jax.engines.native_choice import loop_refusal, native_loop
 from qrnn_jax.gradients.adjoint import Adjoint
 from qrnn_jax.gradients.backprop import Backprop
 from qrnn_jax.gradients.base import AbstractExpectations, AbstractGradient, Function, Start
@@ -227,5 +227,6 @@ def forecast(
     data = jax.ShapeDtypeStruct((batch, steps, circuit.data_count), kind)
     found = footprint(jax.value_and_grad(total), weights, data)
     if isinstance(rule, Adjoint) and rule.native_refusal(plan) is None:
-        return found._replace(peak_bytes=found.peak_bytes + kept_bytes(plan, steps, batch))
+        kept = native_loop(plan).kept_bytes(steps, batch)
+        return found._replace(peak_bytes=found.peak_bytes + kept)
     return found

@@ -51,15 +51,13 @@ ffi::Error Forward(ffi::ThreadPool pool, int64_t wires, int64_t read,
                    ffi::Result<ffi::AnyBuffer> reads, ffi::Result<ffi::AnyBuffer> last) {
   const Program program = program_from(wires, read, gates, words);
   const Sizes sizes = sizes_of(fixed, varying, start);
-  auto with = [&](auto zero) {
+  return by_type(fixed, [&](auto zero) {
     using T = decltype(zero);
     Arrays<T> arrays{numbers<T>(fixed), numbers<T>(varying), numbers<T>(start), numbers<T>(reads),
                      numbers<T>(last),  nullptr,             nullptr,           nullptr,
                      nullptr,           nullptr};
     run<T>(pool, program, sizes, arrays, false);
-  };
-  fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
-  return ffi::Error::Success();
+  });
 }
 
 ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read,
@@ -71,16 +69,14 @@ ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read,
                     ffi::Result<ffi::AnyBuffer> start_slope) {
   const Program program = program_from(wires, read, gates, words);
   const Sizes sizes = sizes_of(fixed, varying, last);
-  auto with = [&](auto zero) {
+  return by_type(fixed, [&](auto zero) {
     using T = decltype(zero);
     Arrays<T> arrays{numbers<T>(fixed),       numbers<T>(varying),     numbers<T>(last),
                      nullptr,                 nullptr,                 numbers<T>(reads_slope),
                      numbers<T>(last_slope),  numbers<T>(fixed_slope), numbers<T>(varying_slope),
                      numbers<T>(start_slope)};
     run<T>(pool, program, sizes, arrays, true);
-  };
-  fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
-  return ffi::Error::Success();
+  });
 }
 
 // What both handlers are given first.

@@ -26,8 +26,8 @@ RealProgram program_from(int64_t wires, int64_t read, int64_t rescales,
   return program;
 }
 
-// task(a sequence's scratch, from, to, number of the part)
-template <typename T, typename F>
+// task(from, to, number of the part)
+template <typename F>
 void in_parts(ffi::ThreadPool& pool, int64_t batch, const F& task) {
   const int64_t parts = std::min(batch, kParts);
   Workers(&pool).run(parts, [&](int64_t part) {
@@ -54,10 +54,10 @@ ffi::Error Forward(ffi::ThreadPool pool, int64_t wires, int64_t read, int64_t re
   const RealProgram program = program_from(wires, read, rescales, instructions, read_bits);
   const RealSizes sizes = sizes_of(fixed, varying);
   const int64_t batch = varying.dimensions()[0], state = int64_t{1} << wires;
-  auto with = [&](auto zero) {
+  return by_type(fixed, [&](auto zero) {
     using T = decltype(zero);
     const Block<T> tables = aligned(numbers<T>(fixed), sizes.fixed);
-    in_parts<T>(pool, batch, [&](int64_t from, int64_t to, int64_t) {
+    in_parts(pool, batch, [&](int64_t from, int64_t to, int64_t) {
       Sequence<T> sequence(program, sizes, tables.get());
       for (int64_t s = from; s < to; ++s) {
         sequence.forward(numbers<T>(start) + s * state,
@@ -66,9 +66,7 @@ ffi::Error Forward(ffi::ThreadPool pool, int64_t wires, int64_t read, int64_t re
                          numbers<T>(last) + s * state);
       }
     });
-  };
-  fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
-  return ffi::Error::Success();
+  });
 }
 
 ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read, int64_t rescales,
@@ -80,11 +78,11 @@ ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read, int64_t r
   const RealProgram program = program_from(wires, read, rescales, instructions, read_bits);
   const RealSizes sizes = sizes_of(fixed, varying);
   const int64_t batch = varying.dimensions()[0], state = int64_t{1} << wires;
-  auto with = [&](auto zero) {
+  return by_type(fixed, [&](auto zero) {
     using T = decltype(zero);
     const Block<T> tables = aligned(numbers<T>(fixed), sizes.fixed);
     std::vector<Block<T>> sums(std::min(batch, kParts));
-    in_parts<T>(pool, batch, [&](int64_t from, int64_t to, int64_t part) {
+    in_parts(pool, batch, [&](int64_t from, int64_t to, int64_t part) {
       sums[part] = block<T>(sizes.fixed);
       std::fill_n(sums[part].get(), sizes.fixed, T(0));
       Sequence<T> sequence(program, sizes, tables.get());
@@ -101,9 +99,7 @@ ffi::Error Backward(ffi::ThreadPool pool, int64_t wires, int64_t read, int64_t r
     for (const Block<T>& own : sums) {
       for (int64_t k = 0; k < sizes.fixed; ++k) total[k] += own[k];
     }
-  };
-  fixed.element_type() == ffi::DataType::F64 ? with(double{}) : with(float{});
-  return ffi::Error::Success();
+  });
 }
 
 // What both handlers are given first.

@@ -15,4 +15,11 @@ T* numbers(xla::ffi::Result<xla::ffi::AnyBuffer>& buffer) {
   return static_cast<T*>(buffer->untyped_data());
 }
 
+// with(a zero of the numbers' type)
+template <typename F>
+xla::ffi::Error by_type(const xla::ffi::AnyBuffer& buffer, F&& with) {
+  buffer.element_type() == xla::ffi::DataType::F64 ? with(double{}) : with(float{});
+  return xla::ffi::Error::Success();
+}
+
 }  // namespace qrnn

@@ -32,7 +32,8 @@ BASE = {
     "cell": {"name": "Viqueira", "exchange": 1, "memory": 1, "layers": 2, "uploads": 1},
     "output": {"pictures": False},
 }
-# one step costs 888 or 884 shots with every rule: 110 shifted circuits, or 16 for each of 4 windows
+# one step is planned at 888 or 884 shots with every rule (SharedShift's split rounds up):
+# 110 shifted circuits, or 16 for each of 4 windows
 RULES: dict[str, dict[str, Any]] = {
     "parameter-shift": {"gradient": {"name": "ParameterShift"}, "shots": 8, "batch": 1},
     "shared-shift": {"gradient": {"name": "SharedShift"}, "shots": 8, "batch": 1},

@@ -32,7 +32,11 @@ from qrnn_jax.engines import AbstractEngine, Trajectories
 from qrnn_jax.engines.sampler import AbstractBranches, along
 from qrnn_jax.expectations import Expectations, Quantum, SampledExpectations
 from qrnn_jax.feedback import feedback_rule
-from qrnn_jax.gradients import AbstractEstimator, AbstractGradient
+from qrnn_jax.gradients import (
+    AbstractEstimator,
+    AbstractGradient,
+    AbstractSimulatorGradient,
+)
 from qrnn_jax.gradients.base import Start
 from qrnn_jax.gradients.estimator import tangent_at
 from qrnn_jax.gradients.perturbation import AbstractPerturbation
@@ -238,8 +242,10 @@ def _estimate(
     if isinstance(rule, AbstractEstimator) and not rule.needs_exact:
         return _on_outputs(model, rule, params)
 
+    replays = not isinstance(rule, AbstractSimulatorGradient)
+
     def exact(params: Any) -> Array:
-        params, weights, data, start = model.prepare(params)
+        params, weights, data, start = model.prepare(params, replays=replays)
         reads, _ = rule.differentiate(expectations)(weights, data, start)
         return model.loss_of(params, reads)
 
@@ -256,11 +262,13 @@ class _Model(NamedTuple):
     xs: Array
     key: Array | None
 
-    def prepare(self, params: Any) -> tuple[Any, Array, Array, Start]:
-        """params, weights, data and the start of a run."""
+    def prepare(self, params: Any, *, replays: bool = True) -> tuple[Any, Array, Array, Start]:
+        """params, weights, data and the start of a run, see `prepare` of `run.py`."""
         exact = isinstance(self.expectations, Expectations)
         state = self.expectations.plan.init() if exact else None
-        return prepare(self.cell, self.expectations, params, self.xs, state, self.key)
+        return prepare(
+            self.cell, self.expectations, params, self.xs, state, self.key, replays=replays
+        )
 
     def loss_of(self, params: Any, reads: Array) -> Array:
         """The loss as a function of the reads (T, M), and of what the outputs take from params."""

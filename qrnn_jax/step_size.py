@@ -11,7 +11,7 @@ from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import real_dtype
 from qrnn_jax.engines.native import NativeLoop
 from qrnn_jax.engines.native_order import is_cnot, is_real_turn
-from qrnn_jax.engines.native_real import RealLoop
+from qrnn_jax.engines.native_real import real_loop
 from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
 from qrnn_jax.explanation import Part
@@ -62,7 +62,7 @@ def _native_step(plan: StateVectorPlan) -> Step:
 
 def _real_step(plan: RealVectorPlan) -> Step:
     """Two products and a sum for every amplitude of a turn; known bits move numbers."""
-    kind, loop = real_dtype(plan.dtype), RealLoop(plan)
+    kind, loop = real_dtype(plan.dtype), real_loop(plan)
     arrays = [jax.ShapeDtypeStruct((n,), kind) for n in (loop.table_size, loop.choice_count)]
     once, ahead = (_shapes([array]) for array in arrays)
     return Step((), once, ahead, 3 * sum(2**wires for wires in loop.turned_wires))

@@ -59,7 +59,7 @@ def _sentences(summary: dict[str, Any]) -> list[str]:
     place = device["name"] if device["noise"] is None else f"{device['name']} ({device['noise']})"
     found = [
         f"Spent {device['spent']} of {device['budget']} shots on {place} in {device['jobs']} jobs; "
-        f"{device['left']} are left. A step of {rule} costs {device['shots_per_step']}."
+        f"{device['left']} are left. A step of {rule} was planned at {device['shots_per_step']}."
     ]
     if summary["status"] == "budget":
         found.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +31,7 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Device = Annotated[str, typer.Option(help="Who would play: local or aer.", metavar="NAME")]
+Device = Annotated[str, typer.Option(help="Who would play: local, aer or braket.", metavar="NAME")]
 Noise = Annotated[
     str | None,
     typer.Option(
@@ -96,12 +95,13 @@ def plan(
     options: dict[str, Any] = {"shots": shots, "error": error, "pilot": pilot}
     changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]
     with exit_codes(debug=debug):
+        from qrnn_jax import hardware
         from qrnn_jax.training.planned import rule_of, subject_of
 
         folder = result_folder("plan", out, resume=False)
         subject = subject_of(source, changes, steps, batch)
         options |= {"rule": [rule_of(text) for text in rules or []] or None, "batch": batch}
-        found = _planned(subject, options | {"device": _device(device, noise)})
+        found = _planned(subject, options | {"device": hardware.named(device, noise)})
         _write(folder, subject.settings, found)
         print(found)
         print(f"Folder: {folder}")
@@ -119,23 +119,13 @@ def _planned(subject: Any, options: dict[str, Any]) -> Any:
         return qj.plan(subject.cell, subject.steps, **options, **given)
 
 
-def _device(name: str, noise: str | None) -> Any:
-    """A device by name; a missing package is a missing device."""
-    import qrnn_jax as qj
-
-    try:
-        return qj.hardware.named(name, noise)
-    except ImportError as error:
-        raise qj.hardware.DeviceError(str(error)) from error
-
-
 def _write(folder: Path, settings: dict[str, Any], found: Any) -> None:
     """plan.json: the plan, the settings, and what it was made with."""
+    from qrnn_jax.training import strict_json
     from qrnn_jax.training.files import write_atomically
     from qrnn_jax.training.machine import machine, versions
 
     folder.mkdir(parents=True, exist_ok=True)
     content = {"plan": found.as_dict(), "settings": settings}
     content |= {"machine": machine(), "versions": versions()}
-    text = json.dumps(content, indent=2, allow_nan=False)
-    write_atomically(folder / "plan.json", text.encode())
+    write_atomically(folder / "plan.json", f"{strict_json(content, indent=2)}\n".encode())

@@ -45,7 +45,7 @@ DeviceName = Annotated[
     str | None,
     typer.Option(
         "--device",
-        help="Instead: run cells on this device, prediction beside counts. local or aer.",
+        help="Instead: run cells on this device, prediction beside counts. local, aer or braket.",
         metavar="NAME",
         show_default=False,
     ),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -47,12 +45,13 @@ def validate_device(
     from qrnn_jax.validation import compare_device, draw_device
 
     from .comparison_table import print_device
+    from .progress import reporting
 
     folder = result_folder("validate-device", out, resume=False)
     sizes = {} if shots is None else {"shots": shots}
     try:
-        with telling() as tell:
-            progress = _stopping(tell, signals)
+        with reporting(1, lambda: signals.received is not None) as reporter:
+            progress = _stopping(reporter.stage, signals)
             report = compare_device(device, noise, cells=cells, progress=progress, **sizes)
         _check_not_stopped(signals, "the report")
     except Interrupted as stop:
@@ -82,23 +81,3 @@ def _check_not_stopped(signals: Signals, text: str) -> None:
 
     if signals.received is not None:
         raise Interrupted(f"Stopped before {text}; nothing was written.")
-
-
-@contextmanager
-def telling() -> Iterator[Callable[[str], None]]:
-    """Says on stderr what is being done: in place on a terminal, else in lines.
-
-    Example:
-        >>> from qrnn_jax.cli.validate_device import telling
-        >>> with telling() as tell:
-        ...     callable(tell)
-        True
-    """
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda text: print(f"{text} ...", file=sys.stderr, flush=True)
-        return
-    with console.status("starting") as status:
-        yield lambda text: status.update(text)

@@ -30,7 +30,7 @@ class AbstractProgram(abc.ABC):
 
         Arguments:
             arrays: what all sequences share, any number of arrays; then (T, V, B), what each step
-                brings; last (N, 2, B), the state to start from.
+                brings; last (N, 2, B), the state to start from (re and im; 1 for real ones).
 
         Returns:
             (T, M, B) reads, and (N, 2, B) the last state.

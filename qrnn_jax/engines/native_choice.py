@@ -2,7 +2,7 @@
 
 from qrnn_jax.engines.base import AbstractPlan
 from qrnn_jax.engines.native import NativeLoop, native_refusal, unasked_refusal
-from qrnn_jax.engines.native_real import RealLoop, real_refusal, unasked_real_refusal
+from qrnn_jax.engines.native_real import RealLoop, real_loop, real_refusal, unasked_real_refusal
 from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
@@ -22,6 +22,6 @@ def loop_refusal(plan: AbstractPlan, *, unasked: bool = False) -> str | None:
 def native_loop(plan: AbstractPlan) -> NativeLoop | RealLoop:
     """The loop of a plan that `loop_refusal` lets pass."""
     if isinstance(plan, RealVectorPlan):
-        return RealLoop(plan)
+        return real_loop(plan)
     assert isinstance(plan, StateVectorPlan)
     return NativeLoop.here(plan)

@@ -42,10 +42,12 @@ def real_refusal(plan: RealVectorPlan) -> str | None:
         return "the package `qrnn_jax_kernels` is not there"
     for step in (*plan.program.before, *plan.program.after):
         if not isinstance(step, TurnLayer | Grow | Pick | Exchange | Keep | Reorder):
-            return f"native code has turns and known bits, but not {step}"
+            return (
+                f"native code has turns and known bits, but not {getattr(step, 'operation', step)}"
+            )
         if isinstance(step, TurnLayer) and step.turns[0].varies:
             return f"native code has no turns by data, but {step.turns[0].operation}"
-    loop = RealLoop(plan)
+    loop = real_loop(plan)
     if len(loop.read_wires) > _MOST_READ:
         return f"native code reads at most {_MOST_READ} wires"
     for observable in plan.observables:
@@ -60,7 +62,7 @@ def real_refusal(plan: RealVectorPlan) -> str | None:
 def unasked_real_refusal(plan: RealVectorPlan) -> str | None:
     """Why a plan does not take native code unasked, in a sentence; None if it does."""
     reason = real_refusal(plan)
-    if reason is None and RealLoop(plan).table_size > _MOST_NUMBERS:
+    if reason is None and real_loop(plan).table_size > _MOST_NUMBERS:
         return "tables of angles for every amplitude would not stay in the cache"
     return reason
 
@@ -131,14 +133,14 @@ class RealLoop:
     @cached_property
     def walk(self) -> Walk:
         """The instructions, one after the other."""
-        walk, program = Walk(self.plan.program.carried), self.plan.program
+        program = self.plan.program
+        walk = Walk(program.carried, rescales=self.plan.circuit.is_postselected)
         for step in program.before:
             walk.add(step)
         walk.set_read(self.read_wires)
         for step in program.after:
             walk.add(step)
         walk.sort(program.carried)
-        walk.rescales = self.plan.circuit.is_postselected
         return walk
 
     def _choices(self, row: Array) -> Array:
@@ -171,6 +173,9 @@ class RealLoop:
                 return read_all(self.plan.observables, word[:, None], word[:, None], place)
 
             return np.asarray(jax.vmap(of)(jnp.eye(size, dtype=self.plan.dtype)))
+
+
+real_loop = lru_cache(maxsize=256)(RealLoop)  # its walk is made once
 
 
 def _layer_tables(layer: TurnLayer, order: tuple[int, ...], row: Array) -> Array:
@@ -219,10 +224,10 @@ class _Merged(AbstractProgram):
         return jnp.moveaxis(reads, 0, -1), last.T[:, None]
 
     def backward(self, *arrays: Array, moves: bool) -> tuple[Array, ...]:
+        del moves  # words and bits have no slope
         tables, moving, start, reads_slope, last_slope = arrays
         given = (*_first(moving, start), jnp.moveaxis(reads_slope, -1, 0), last_slope[:, 0].T)
         in_tables, in_start = once(partial(real_states.backward, self.program), tables, *given)
-        # words and bits have no slope
         return in_tables, jnp.zeros_like(moving), in_start.T[:, None]
 
 

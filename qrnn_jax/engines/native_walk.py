@@ -12,12 +12,12 @@ with suppress(ImportError):  # the leaf package is optional
 class Walk:
     """Goes through a step's instructions and keeps track of where each wire is in the kernel."""
 
-    def __init__(self, carried: tuple[int, ...]) -> None:
+    def __init__(self, carried: tuple[int, ...], *, rescales: bool) -> None:
         self.order = carried  # first one most significant, in the kernel
         self.theirs = carried  # in the program, whose layers move wires to the end
         self.known: list[tuple[Bit, ...]] = []  # what the numbers of a step spell
         self.layers: list[tuple[TurnLayer, tuple[int, ...]]] = []
-        self.rescales = False
+        self._rescales = rescales
         self._wires = len(carried)
         self._found: list[Instruction] = []
         self.size, self._read = 0, 0  # numbers in all tables; instructions before the read-out
@@ -27,7 +27,7 @@ class Walk:
     def program(self) -> "RealProgram":
         """For the kernel."""
         found = tuple(self._found)
-        return RealProgram(self._wires, self._read, self.rescales, found, self._read_bits)
+        return RealProgram(self._wires, self._read, self._rescales, found, self._read_bits)
 
     @property
     def wires_after(self) -> list[int]:

@@ -86,8 +86,7 @@ class Attempts:
             return False
         if self._journal.holds(name):
             return True
-        gives_tickets = type(device).submit is not AbstractDevice.submit  # and the same one again
-        return device.replays_free or gives_tickets
+        return device.replays_free or device.gives_tickets
 
     def _failures(self, name: str) -> int:
         return 0 if self._journal is None else self._journal.failures(name)

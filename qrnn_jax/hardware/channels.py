@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from qrnn_jax.circuit.operation import PAULI_MATRICES
+from qrnn_jax.circuit.operation import pauli_word_matrix
 
 _SMALLEST = 1e-9  # singular values below it are rounding: their squares are probabilities
 
@@ -31,10 +31,7 @@ def depolarising(p: float, wires: int) -> np.ndarray:
     """rho -> (1-p) rho + p 1/d: all Pauli words alike, (4**wires, d, d)."""
     weights = np.full(4**wires, np.sqrt(p / 4**wires))
     weights[0] = np.sqrt(1 - p + p / 4**wires)
-    words = [
-        reduce(np.kron, (PAULI_MATRICES[letter] for letter in letters))
-        for letters in product("IXYZ", repeat=wires)
-    ]
+    words = [pauli_word_matrix("".join(letters)) for letters in product("IXYZ", repeat=wires)]
     return weights[:, None, None] * np.array(words)
 
 
@@ -67,7 +64,7 @@ def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def turn(name: str, angle: float) -> np.ndarray:
     """exp(-i angle P / 2), P the letters behind the r of `rx`, .., `rzz`."""
-    pauli = reduce(np.kron, (PAULI_MATRICES[letter] for letter in name[1:].upper()))
+    pauli = pauli_word_matrix(name[1:].upper())
     return np.cos(angle / 2) * np.eye(len(pauli)) - 1j * np.sin(angle / 2) * pauli
 
 

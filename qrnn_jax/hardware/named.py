@@ -5,6 +5,7 @@ from typing import Any
 
 from qrnn_jax.hardware.aer_speed import ideal_speed, noisy_speed
 from qrnn_jax.hardware.braket_device import BraketDevice
+from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.local import LocalDevice
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.qiskit_device import QiskitDevice
@@ -26,7 +27,7 @@ def named(name: str, noise: str | None = None) -> AbstractDevice:
 
     Raises:
         ValueError: an unknown name, or noise for a device that takes none.
-        ImportError: the extra is not installed.
+        DeviceError: the extra is not installed.
 
     Example:
         >>> import qrnn_jax as qj
@@ -55,7 +56,7 @@ def snapshot(name: str) -> Any:
 
     Raises:
         ValueError: no snapshot of that name.
-        ImportError: the extra is not installed.
+        DeviceError: the extra is not installed.
 
     Example:
         >>> import qrnn_jax as qj
@@ -67,7 +68,7 @@ def snapshot(name: str) -> Any:
     try:
         from qiskit_ibm_runtime import fake_provider
     except ImportError as error:
-        raise ImportError(_NEEDED.format("qiskit-ibm-runtime")) from error
+        raise DeviceError(_NEEDED.format("qiskit-ibm-runtime")) from error
     kinds: dict[str, Any] = {
         named_so: kind
         for kind in vars(fake_provider).values()
@@ -86,7 +87,7 @@ def _aer(noise: str | None) -> AbstractDevice:
         from qiskit_aer.noise import NoiseModel
         from qiskit_aer.primitives import SamplerV2
     except ImportError as error:
-        raise ImportError(_NEEDED.format("qiskit-aer")) from error
+        raise DeviceError(_NEEDED.format("qiskit-aer")) from error
     if noise is None:
         return QiskitDevice(lambda seed: SamplerV2(seed=seed), speed=ideal_speed)
     backend = snapshot(noise)

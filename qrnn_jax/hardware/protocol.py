@@ -84,6 +84,11 @@ class AbstractDevice(abc.ABC):
         """
         return False
 
+    @property
+    def gives_tickets(self) -> bool:
+        """Whether `submit` returns a ticket, and the same one for an id that it knows."""
+        return False
+
     def pinned(self, qubits: tuple[int, ...]) -> Self:
         """The same device, wire k on `qubits[k]` of its backend at the start.
 

@@ -12,7 +12,6 @@ Source: Shende, Bullock and Markov, IEEE Trans. CAD 25, 1000 (2006), theorems 10
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import linalg
 
 from qrnn_jax.hardware.template import Instruction
 
@@ -37,7 +36,7 @@ def plain(instruction: Instruction) -> Made:
     if instruction.name == "unitary" and len(instruction.wires) > MAX_WIRES:
         raise ValueError(
             f"A program must be made of plain gates, but this cell has a constant matrix on "
-            f"{len(instruction.wires)} wires, which would need thousands of them; try "
+            f"{len(instruction.wires)} wires, which would need hundreds of them or more; try "
             '`to_qiskit(template)` (`--format qiskit`) and a compiler, `dialect="braket"` '
             "(`--format braket`), or a smaller cell."
         )
@@ -52,6 +51,8 @@ def _shannon(matrix: np.ndarray, wires: Wires) -> Made:
         yield _constant(matrix, wires[0])
         return
     half = len(matrix) // 2
+    from scipy import linalg  # slow to import, and seldom needed
+
     left, angles, right = linalg.cossin(matrix, p=half, q=half, separate=True)
     yield from _either(right[0], right[1], wires)
     yield from _turns("Y", 2 * angles, wires)
@@ -60,6 +61,8 @@ def _shannon(matrix: np.ndarray, wires: Wires) -> Made:
 
 def _either(first: np.ndarray, second: np.ndarray, wires: Wires) -> Made:
     """One matrix or the other, as the first wire says."""
+    from scipy import linalg
+
     triangle, vectors = linalg.schur(first @ second.conj().T, output="complex")
     phases = np.angle(np.diag(triangle))  # a normal matrix: its triangle is diagonal
     rest = np.exp(0.5j * phases)[:, None] * (vectors.conj().T @ second)

@@ -1,7 +1,6 @@
 """The noisy twin of a device: what its counts should be, from its calibration."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, final
 
 import jax
@@ -79,11 +78,6 @@ class Twin:
             for group, sections in self.settings
         )
         return jax.vmap(lambda read: self.cell.outputs(params, read))(reads)
-
-    @cached_property
-    def qubits(self) -> int:
-        """Physical qubits in use, at most, over all settings."""
-        return max(sections[0].cell.circuit.wires for _, sections in self.settings)
 
 
 def twin(

@@ -68,7 +68,7 @@ def fit_on_device(
         queue: plays the circuits, and knows the budget.
         shots: repetitions of every circuit.
         gradient: a rule that a device can follow.
-        cost: shots of one step; with fewer left none is begun.
+        cost: planned shots of one step; with fewer left, or fewer than a step took, none is begun.
         spent: shots spent before the step that comes first.
         state: where to begin.
         callback: called after every step; `Progress.columns` has `loss_error` and `shots` spent.
@@ -104,7 +104,7 @@ def fit_on_device(
             if queue.failure is None:
                 raise
             raise queue.failure from None
-        spent = queue.spent
+        spent, cost = queue.spent, max(cost, queue.spent - spent)  # rules may round shots up
         progress = _progress(state, metrics, loss, spent, time.perf_counter() - begin)
         callback(progress)
         stop_if_hopeless(progress)

@@ -46,8 +46,6 @@ class DeviceSection(Section):
         """
         try:
             return qj.hardware.named(self.name, self.noise)
-        except ImportError as error:
-            raise qj.hardware.DeviceError(f"Setting `device.name`: {error}") from error
         except ValueError as error:
             text = str(error).replace("Argument `noise`", "Setting `device.noise`")
             raise ConfigError(text) from None

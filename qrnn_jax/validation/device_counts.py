@@ -155,10 +155,7 @@ def compare_device(
                 f"Argument `cells` must name cells of the laboratory, but holds {name!r}; "
                 f"try one of {', '.join(known)}."
             )
-    try:
-        player = qj.hardware.named(device, noise)
-    except ImportError as error:
-        raise qj.hardware.DeviceError(str(error)) from error
+    player = qj.hardware.named(device, noise)
     rows: list[DeviceRow] = []
     for name in cells or CELLS:
         rows += _rows(name, player, noise is not None, (steps, shots, seed), progress)

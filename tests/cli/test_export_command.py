@@ -113,7 +113,7 @@ def test_what_was_trained_on_a_device_is_exported_without_its_package(
     assert (tmp_path / "a" / "circuit.qasm").exists()
     capsys.readouterr()
     assert main(["train", *settings, "--out", str(tmp_path / "b")]) == 5
-    assert "`device.name`: This device needs the package qiskit-aer" in capsys.readouterr().err
+    assert "This device needs the package qiskit-aer" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
     assert main(["train", *settings, "--device", "ibm", "--out", str(tmp_path / "b")]) == 2
     qj.hardware.named.__globals__["_aer"].cache_clear()

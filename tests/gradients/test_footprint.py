@@ -96,14 +96,15 @@ def test_the_forecast_of_native_code_is_what_xla_reserves():
     check(W3, None, qj.Adjoint(kernel="native"), 200, 8)
 
 
+BY_LAYERS = "ours, Adjoint by layers, pure JAX"
 COMMITTED = [
     ("W1", "ours", None, qj.Backprop()),
     ("W1", "ours, Checkpointed", None, qj.Checkpointed()),
     ("W1", "ours, Kraus blocks", Forced(KrausPlan), qj.Backprop()),
     ("W2", "ours, Backprop", None, qj.Backprop()),
     ("W3", "ours, Checkpointed", None, qj.Checkpointed()),
-    ("W3", "ours, Adjoint by layers, pure JAX", None, LAYERS),
-    ("W4", "ours, Adjoint by layers, pure JAX", None, LAYERS),
+    ("W3", BY_LAYERS, None, LAYERS),
+    ("W4", BY_LAYERS, None, LAYERS),
     pytest.param("W3", "ours", None, qj.Adjoint(kernel="native"), marks=NATIVE),
 ]
 
@@ -119,9 +120,14 @@ def test_the_forecast_meets_the_committed_benchmarks(name, program, engine, rule
     assert found == pytest.approx(recorded["temp_bytes"], rel=0.25)
 
 
-@pytest.mark.xfail(strict=True, reason="XLA makes some tables of phases again, we keep them: 1.35")
-def test_the_forecast_of_layers_on_ten_wires_is_within_a_quarter():
-    test_the_forecast_meets_the_committed_benchmarks("W2", COMMITTED[6][1], None, LAYERS)
+def test_the_forecast_of_layers_on_ten_wires_is_a_third_too_high():
+    """XLA makes some tables of phases again that the forecast keeps."""
+    recorded = json.loads((RESULTS / "W2.json").read_text())["programs"][BY_LAYERS]
+    with jax.enable_x64(False):
+        workload = WORKLOADS["W2"]
+        expectations = Expectations(plan_for(benchmark_cell(workload), None))
+        found = forecast(expectations, LAYERS, workload.steps, workload.batch).peak_bytes
+    assert recorded["temp_bytes"] < found < 1.4 * recorded["temp_bytes"]
 
 
 X = jax.ShapeDtypeStruct((50, 100), jnp.float32)

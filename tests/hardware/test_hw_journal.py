@@ -164,6 +164,8 @@ def test_a_folder_that_cannot_be_written_submits_nothing(tmp_path: Path) -> None
 class Remote(Fake):
     """Gives tickets, and keeps what was sent beyond the life of the process that sent it."""
 
+    gives_tickets = True
+
     def submit(self, job, template, rows, shots, seed):  # type: ignore[no-untyped-def]
         fault = self.faults.pop(0) if self.faults else None
         if fault == "before":

@@ -265,3 +265,19 @@ def test_second_derivatives_name_what_has_them() -> None:
 
     with pytest.raises(TypeError, match=r"differentiated twice; try `gradient=qj\.Backprop\(\)`"):
         jax.grad(slope)(params)
+
+
+def test_estimates_take_it_too() -> None:
+    """Without a run for the survival before: only replays need the scales of another run."""
+    params, xs, mix = given(BAUSCH, 3, 1)
+
+    def loss(ys: jax.Array) -> jax.Array:
+        return jnp.sum(ys * mix[:, :4])
+
+    def estimate(rule: Any) -> Any:
+        return qj.estimate_gradient(loss, BAUSCH, params, xs[0], gradient=rule)
+
+    found, expected = estimate(NATIVE), estimate(EXACT)
+    assert worst(found[:2], expected[:2]) < 1e-12
+    text = str(jax.make_jaxpr(lambda p: qj.estimate_gradient(loss, BAUSCH, p, xs[0]))(params))
+    assert "qrnn_merged_loop" in text

@@ -181,7 +181,7 @@ def test_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
         assert words in out
     assert "Stopped by the budget" in out
     assert f"Spent {SHOTS * 3} of {SHOTS * 3 + 1} shots on local" in out
-    assert "A step of SPSA costs 18." in out
+    assert "A step of SPSA was planned at 18." in out
     assert (tmp_path / "run" / "shots.png").read_bytes()[1:4] == b"PNG"
     settings = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (settings["gradient"]["name"], settings["gradient"]["step"]) == ("SPSA", 0.2)

@@ -20,8 +20,8 @@ from jax import Array
 from qrnn_jax_kernels.build import cpu_obstacle
 
 MOST_WIRES = 20
-PARTS = 16  # of a batch, at most: each has tables of slopes of its own
-LEAST = 16  # numbers of the smallest vector and table; unused ones are 0
+PARTS = 16  # as in the kernel: of a batch, at most; each has tables of slopes of its own
+LEAST = 16  # as in the kernel: numbers of the smallest vector and table; unused ones are 0
 _TARGETS = {"qrnn_real_forward": "QrnnRealForward", "qrnn_real_backward": "QrnnRealBackward"}
 
 

@@ -11,7 +11,7 @@ namespace ffi = xla::ffi;
 
 namespace qrnn {
 
-constexpr int64_t kParts = 16;  // always as many: sums do not depend on the number of threads
+constexpr int64_t kParts = 16;  // at most, on any number of threads: so sums do not depend on it
 
 RealProgram program_from(int64_t wires, int64_t read, int64_t rescales,
                          ffi::Span<const int64_t> instructions,

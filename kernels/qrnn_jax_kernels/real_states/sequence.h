@@ -51,8 +51,10 @@ class Sequence {
   void backward(const T* start, const T* varying, const T* reads_slope, const T* last_slope,
                 T* fixed_slope, T* start_slope) {
     remember(start, varying);
-    slope_ = block<T>(largest_);
-    other_ = block<T>(largest_);
+    if (!slope_) {
+      slope_ = block<T>(largest_);
+      other_ = block<T>(largest_);
+    }
     open(last_slope, slope_.get());
     for (int64_t t = sizes_.steps - 1; t >= 0; --t) {
       const T* choices = varying + t * sizes_.varying;
@@ -93,7 +95,7 @@ class Sequence {
   }
 
   void remember(const T* start, const T* varying) {
-    carries_ = block<T>(sizes_.steps * size_);
+    if (!carries_) carries_ = block<T>(sizes_.steps * size_);
     T* carry = trail_.get();
     open(start, carry);
     for (int64_t t = 0; t < sizes_.steps; ++t) {

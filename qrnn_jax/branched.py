@@ -86,16 +86,22 @@ class Answer(NamedTuple):
 
     Arguments:
         first: (1 + R, V, T, M), see `AbstractBranches.ask`.
-        second: (1 + R, V, T, M, T, M).
+        second: (1 + R, V, T, M, T, M), or within each step (1 + R, V, T, M, M).
     """
 
     first: Array
     second: Array
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3))
 def ask_all(
-    cell: FeedbackCell, source: AbstractBranches, shots: int, params: Any, xs: Array, key: Array
+    cell: FeedbackCell,
+    source: AbstractBranches,
+    shots: int,
+    whole: bool,
+    params: Any,
+    xs: Array,
+    key: Array,
 ) -> Answer:
     """The unperturbed circuit and all shifted ones, in one question.
 
@@ -103,6 +109,7 @@ def ask_all(
         cell: with `feed="bits"`.
         source: from `branches_for`.
         shots: repetitions of every circuit.
+        whole: whether reads of different steps are multiplied, too.
         params: the cell's.
         xs: (T, features).
         key: a JAX key.
@@ -120,9 +127,8 @@ def ask_all(
         moved = tape.at[times[index], :, columns[index]].add(move)
         other = streams.stream(index).key
         assert other is not None
-        return source.ask(
-            moved, jnp.where(is_first, own, other), jnp.where(is_first, 0, times[index]), shots
-        )
+        time = jnp.where(is_first, 0, times[index])
+        return source.ask(moved, jnp.where(is_first, own, other), time, shots, whole)
 
     count = 1 + len(shifts.times)
     return Answer(*lax.map(one, jnp.arange(count), batch_size=count))
@@ -186,19 +192,19 @@ def _averaged(
     """The mean of the outcomes (T, M) and its covariance (T, M, M)."""
     own = Start(key=key).stream(PRIMAL).key
     assert own is not None
-    first, second = source.ask(tape_of(cell, source, params, xs), own, 0, shots)
+    first, second = source.ask(tape_of(cell, source, params, xs), own, 0, shots, False)
     return _within(first[0], second[0], shots)
 
 
 def _within(first: Array, second: Array, shots: int) -> tuple[Array, Array]:
-    each = jnp.arange(len(first))
-    return first, mean_covariance(first, second, shots)[each, :, each]
+    """The mean (T, M) and its covariance within each step, from E[y] and E[y y']."""
+    return first, (second - first[:, :, None] * first[:, None]) / (shots - 1)
 
 
 def _forward(
     cell: FeedbackCell, source: AbstractBranches, shots: int, params: Any, xs: Array, key: Array
 ) -> tuple[tuple[Array, Array], Any]:
-    found = ask_all(cell, source, shots, params, xs, key)
+    found = ask_all(cell, source, shots, False, params, xs, key)
     return _within(found.first[0, 0], found.second[0, 0], shots), (params, xs, found.first[1:])
 
 

@@ -215,7 +215,7 @@ def _from_branches(
     key: Array,
 ) -> GradientEstimate:
     """On a device: one question, whose answer holds all moments."""
-    found = ask_all(cell, source, shots, params, xs, key)
+    found = ask_all(cell, source, shots, True, params, xs, key)
     outputs, unravel = found.first[0, 0], ravel_pytree(params)[1]
     value, slope = jax.value_and_grad(loss)(outputs)
     runs = Answer(found.first[1:], found.second[1:])

@@ -116,7 +116,9 @@ class AbstractBranches(abc.ABC):
         """(V, M), what each of the V outcomes of a step reads."""
 
     @abc.abstractmethod
-    def ask(self, tape: Array, key: Array, time: int | Array, shots: int) -> tuple[Array, Array]:
+    def ask(
+        self, tape: Array, key: Array, time: int | Array, shots: int, whole: bool
+    ) -> tuple[Array, Array]:
         """Moments of the reads y of all steps, apart for the outcomes v of the step before `time`.
 
         Arguments:
@@ -125,9 +127,11 @@ class AbstractBranches(abc.ABC):
             key: a JAX key.
             time: which step; before step 0 the outcome counts as 0.
             shots: number of repetitions.
+            whole: which products of reads are returned.
 
         Returns:
-            E[1_v y], (V, T, M), and E[1_v y y'], (V, T, M, T, M), averages over the repetitions.
+            E[1_v y], (V, T, M), and E[1_v y y'], averages over the repetitions: (V, T, M, T, M), or
+            within each step (V, T, M, M).
         """
 
 

@@ -13,7 +13,13 @@
 
 namespace qrnn {
 
+// Of a register: as wide as the processor's own, where the compiler was told of it.
+#ifdef __AVX512F__
 constexpr int kBytes = 64;
+#else
+constexpr int kBytes = 32;
+#endif
+constexpr size_t kLine = 64;  // bytes of a line of the caches
 
 #define QRNN_INLINE __attribute__((always_inline))
 
@@ -23,17 +29,19 @@ struct Complex;
 template <typename T>
 struct Lanes {
   static constexpr int count = kBytes / sizeof(T);
-  static constexpr int bits = sizeof(T) == 4 ? 4 : 3;
+  static constexpr int bits = count == 16 ? 4 : count == 8 ? 3 : 2;
   using Int = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
   typedef T Vec __attribute__((vector_size(kBytes)));
   typedef Int Index __attribute__((vector_size(kBytes)));
 
   // The number of every lane.
   static inline Index numbers() {
-    if constexpr (sizeof(T) == 4) {
+    if constexpr (count == 16) {
       return Index{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    } else {
+    } else if constexpr (count == 8) {
       return Index{0, 1, 2, 3, 4, 5, 6, 7};
+    } else {
+      return Index{0, 1, 2, 3};
     }
   }
 
@@ -141,7 +149,7 @@ using Block = std::unique_ptr<V[], Free>;
 template <typename V>
 Block<V> block(size_t size) {
   const size_t wanted = std::max<size_t>(size * sizeof(V), 1);
-  const size_t unit = wanted < kHugePage ? kBytes : kHugePage;
+  const size_t unit = wanted < kHugePage ? kLine : kHugePage;
   const size_t bytes = (wanted + unit - 1) / unit * unit;
   Block<V> found(static_cast<V*>(std::aligned_alloc(unit, bytes)));
   prefer_huge_pages(found.get(), bytes);

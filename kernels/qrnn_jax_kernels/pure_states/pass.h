@@ -1,6 +1,6 @@
 // Several gates in one pass over a state, and their adjoints.
 //
-// A pass copies each tile (see shape.h) to the first cache, applies all gates there and puts it back.
+// A pass copies each tile (see shape.h) to a cache, applies all gates there and puts it back.
 #pragma once
 
 #include <vector>
@@ -60,7 +60,6 @@ class Pass {
 
  private:
   static constexpr int kTurns = 16, kPhases = 4, kParts = 16;
-  static constexpr int64_t kWide = 1 << 14;  // rows: beyond the caches of a core
 
   // One or two turns, or phases.
   struct Step {
@@ -112,8 +111,8 @@ class Pass {
   void run(C* psi, const Workers& workers) {
     each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
       own.shape_.each(from, to, [&](int64_t row, int number, int still, int64_t next) {
-        if (wide_) own.shape_.fetch(psi, next);
-        own.apply_all(InState<T, mixes>{psi, own.shape_, row, number}, still);
+        const InState<T, mixes> here{psi, own.shape_, row, number};
+        wide_ ? own.apply_wide(here, still, next) : own.apply_all(here, still);
       });
     });
   }
@@ -122,19 +121,22 @@ class Pass {
   void run(C* psi, C* lambda, const Workers& workers) {
     each_part(workers, [&](Pass& own, int64_t from, int64_t to) {
       own.shape_.each(from, to, [&](int64_t row, int number, int still, int64_t next) {
-        if (wide_) {
-          own.shape_.fetch(psi, next);
-          own.shape_.fetch(lambda, next);
-        }
-        own.undo_all(InState<T, mixes>{psi, own.shape_, row, number},
-                     InState<T, mixes>{lambda, own.shape_, row, number}, still);
+        const InState<T, mixes> here{psi, own.shape_, row, number};
+        const InState<T, mixes> there{lambda, own.shape_, row, number};
+        wide_ ? own.undo_wide(here, there, still, next) : own.undo_all(here, there, still);
       });
     });
   }
 
+  // Two tiles that belong to the thread.
+  static C* tiles() {
+    static thread_local const Block<C> held = block<C>(2 * kTilePlaces);
+    return held.get();
+  }
+
   template <typename State>
   void apply_all(const State& psi, int still) {
-    const InCache<T> tile{tile_};
+    const InCache<T> tile{tiles()};
     const int last = steps_ - 1;
     if (!last) return apply(step_[0], still, psi, psi);
     apply(step_[0], still, psi, tile);
@@ -144,12 +146,46 @@ class Pass {
 
   template <typename State>
   void undo_all(const State& psi, const State& lambda, int still) {
-    const InCache<T> tile{tile_}, other{other_};
+    const InCache<T> tile{tiles()}, other{tiles() + shape_.places()};
     const int last = steps_ - 1;
     if (!last) return undo(step_[0], still, psi, lambda, psi, lambda);
     undo(step_[0], still, psi, lambda, tile, other);
     for (int s = 1; s < last; ++s) undo(step_[s], still, tile, other, tile, other);
     undo(step_[last], still, tile, other, psi, lambda);
+  }
+
+  // Of wide states: memory is only copied, and the next tile is asked for between the gates.
+  template <typename State>
+  void apply_wide(const State& psi, int still, int64_t next) {
+    const InCache<T> tile{tiles()};
+    const int places = shape_.places();
+    copy(psi, tile, places);
+    for (int s = 0; s < steps_; ++s) {
+      shape_.fetch(psi.state, next, places * s / steps_, places * (s + 1) / steps_);
+      apply(step_[s], still, tile, tile);
+    }
+    copy(tile, psi, places);
+  }
+
+  template <typename State>
+  void undo_wide(const State& psi, const State& lambda, int still, int64_t next) {
+    const InCache<T> tile{tiles()}, other{tiles() + shape_.places()};
+    const int places = shape_.places();
+    copy(psi, tile, places);
+    copy(lambda, other, places);
+    for (int s = 0; s < steps_; ++s) {
+      for (const C* state : {psi.state, lambda.state}) {
+        shape_.fetch(state, next, places * s / steps_, places * (s + 1) / steps_);
+      }
+      undo(step_[s], still, tile, other, tile, other);
+    }
+    copy(tile, psi, places);
+    copy(other, lambda, places);
+  }
+
+  template <typename From, typename To>
+  QRNN_INLINE static void copy(const From& from, const To& to, int places) {
+    for (int i = 0; i < places; ++i) to.put(i, from.get(i));
   }
 
   Turns<T> turns(Step step) {
@@ -179,7 +215,6 @@ class Pass {
   Phases<T> phase_[kPhases];
   Numbered<T> waiting_[kPhases];
   int bits_[kPhases][kMostWires];
-  C tile_[kTilePlaces], other_[kTilePlaces];
 };
 
 }  // namespace qrnn

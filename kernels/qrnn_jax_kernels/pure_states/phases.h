@@ -17,7 +17,7 @@ class Phases {
   void set(const Numbered<T>& given, const int* bits, const Shape& shape, bool adjoint) {
     given_ = given;
     count_ = given.gate->count;
-    for (int i = 0; i < kTilePlaces; ++i) pattern_[i] = 0;
+    for (int i = 0; i < shape.places(); ++i) pattern_[i] = 0;
     for (int& change : changes_) change = 0;
     for (int k = 0; k < count_; ++k) {
       bits_[k] = bits[k];
@@ -36,7 +36,7 @@ class Phases {
   template <typename From, typename To>
   void forward(const From& psi, const To& to, int places, int still) const {
     const int rest = still_pattern(still);
-    for (int i = 0; i < places; ++i) to.put(i, times(factor_[pattern_[i] | rest], psi.get(i)));
+    for (int i = 0; i < places; ++i) to.put(i, times(held(factor_[pattern_[i] | rest]), psi.get(i)));
   }
 
   // Undoes the phases.
@@ -46,7 +46,7 @@ class Phases {
     const int rest = still_pattern(still);
     for (int i = 0; i < places; ++i) {
       const int b = pattern_[i] | rest;
-      const C d = factor_[b], x = psi.get(i), k = lambda.get(i);
+      const C d = held(factor_[b]), x = psi.get(i), k = lambda.get(i);
       sum_[b].re += x.re * k.im;
       sum_[b].re -= x.im * k.re;
       to.put(i, conj_times(d, x));

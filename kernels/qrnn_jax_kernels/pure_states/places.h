@@ -6,14 +6,14 @@
 
 namespace qrnn {
 
-// Places of a tile in the first cache.
+// Places of a tile in a cache.
 template <typename T>
 struct InCache {
   using C = Complex<T>;
   C* tile;
 
-  QRNN_INLINE C get(int i) const { return tile[i]; }
-  QRNN_INLINE void put(int i, C x) const { tile[i] = x; }
+  QRNN_INLINE C get(int i) const { return held(tile[i]); }
+  QRNN_INLINE void put(int i, C x) const { keep(tile[i], x); }
 };
 
 // The same places in the state: the first of a tile's rows has the place `number`.
@@ -25,8 +25,8 @@ struct InState {
   int64_t row;
   int number;
 
-  QRNN_INLINE C get(int i) const { return moved(state[row ^ shape.row(i, number)], i); }
-  QRNN_INLINE void put(int i, C x) const { state[row ^ shape.row(i, number)] = moved(x, i); }
+  QRNN_INLINE C get(int i) const { return moved(held(state[row ^ shape.row(i, number)]), i); }
+  QRNN_INLINE void put(int i, C x) const { keep(state[row ^ shape.row(i, number)], moved(x, i)); }
 
  private:
   QRNN_INLINE C moved(C x, int i) const {

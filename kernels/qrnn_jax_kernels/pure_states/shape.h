@@ -1,18 +1,23 @@
 // The tiles of a pass: places that the flips of a few wires reach from one another.
 #pragma once
 
+#include "../shared/lanes.h"
 #include "labels.h"
 
 namespace qrnn {
 
-constexpr int kTileWires = 5;
+// Of the tiles that gates share: they fill the first cache, or the second one where each pass over
+// the state has to come from memory.
+constexpr int kNarrowWires = 5, kTileWires = 10;
 constexpr int kTilePlaces = 1 << kTileWires;
+constexpr int64_t kWide = 1 << 14;  // rows of a state: beyond the caches of a core
 
 // Wires whose flips reach different rows span the tiles: bit j of a place's number is the bit of
 // wire j. Other wires are still: equal at all places of a tile.
 class Shape {
  public:
-  explicit Shape(Layout layout) : layout_(layout) {}
+  explicit Shape(Layout layout)
+      : layout_(layout), most_(layout.rows() >= kWide ? kTileWires : kNarrowWires) {}
 
   void clear() {
     spanning_ = still_ = 0;
@@ -28,7 +33,7 @@ class Shape {
   // Makes a wire span the tiles, unless its flip reaches no more rows than others do.
   bool span(int wire, const Labels& labels) {
     if (spanning(wire) >= 0) return true;
-    if (spanning_ == kTileWires || find(still_wires_, still_, wire) >= 0) return false;
+    if (spanning_ == most_ || find(still_wires_, still_, wire) >= 0) return false;
     const int64_t flip = labels.flip(wire) >> layout_.amplitude_bits;
     int64_t rest = flip;
     for (int j = 0; j < spanning_; ++j) {
@@ -88,13 +93,14 @@ class Shape {
   int64_t row(int place, int number) const { return rows_[place ^ number]; }
   int lanes(int place, int number) const { return lanes_[place ^ number]; }
 
-  // Asks for the tile at a row ahead of its use: too many streams for the hardware to foresee.
+  // Asks for places of the tile at a row ahead of their use: too many streams for the hardware to
+  // foresee.
   template <typename C>
-  void fetch(const C* state, int64_t row) const {
-    for (int i = 0; i < places(); ++i) {
+  void fetch(const C* state, int64_t row, int from, int to) const {
+    for (int i = from; i < to; ++i) {
       const C* at = state + (row ^ rows_[i]);  // beyond the last tile: no address is read
-      __builtin_prefetch(&at->re, 1);
-      __builtin_prefetch(&at->im, 1);
+      __builtin_prefetch(&at->re, 1, 2);
+      if (sizeof(C) > kLine) __builtin_prefetch(&at->im, 1, 2);
     }
   }
 
@@ -124,7 +130,7 @@ class Shape {
   }
 
   Layout layout_;
-  int spanning_ = 0, still_ = 0;
+  int most_, spanning_ = 0, still_ = 0;
   int64_t pivots_ = 0;
   int wires_[kTileWires], still_wires_[kTileWires];
   int64_t values_[kTileWires], still_values_[kTileWires], reduced_[kTileWires], pivot_[kTileWires];

@@ -72,6 +72,19 @@ struct Complex {
   typename Lanes<T>::Vec re, im;
 };
 
+// To and from memory, part by part: compilers copy the whole by way of the stack, in other pieces
+// than it is used in, and the processor waits.
+template <typename T>
+QRNN_INLINE inline Complex<T> held(const Complex<T>& x) {
+  return {x.re, x.im};
+}
+
+template <typename T>
+QRNN_INLINE inline void keep(Complex<T>& to, const Complex<T>& x) {
+  to.re = x.re;
+  to.im = x.im;
+}
+
 template <typename T>
 inline Complex<T> Lanes<T>::swapped(Complex<T> x, Int mask) {
   return mask ? Complex<T>{swapped(x.re, mask), swapped(x.im, mask)} : x;

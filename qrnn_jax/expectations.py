@@ -1,7 +1,6 @@
 """The quantum part as one function, exact or sampled: the time loop, written once."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import jax
@@ -10,7 +9,7 @@ from jax import Array, lax
 
 from qrnn_jax.circuit import Circuit
 from qrnn_jax.circuit.groups import Group
-from qrnn_jax.circuit.spread import spread, weight_row
+from qrnn_jax.circuit.spread import rest_row, spread, weight_row
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import rescaled, scaled_step
 from qrnn_jax.engines.marginals import marginal_estimate
@@ -83,9 +82,14 @@ class Expectations(AbstractExpectations):
 
     def _ahead(self, weights: Array, data: Array) -> tuple[Any, Any]:
         """What is made before the loop: once for all steps, and for every step."""
-        plan, row = self.exact, partial(spread, self.circuit, weights)
+        plan = self.exact
         prepared = plan.prepare(weight_row(self.circuit, weights))
-        return prepared, jax.vmap(lambda data_t: plan.encode(prepared, row(data_t)))(data)
+
+        def encode(data_t: Array) -> Any:
+            row = rest_row(self.circuit, weights, data_t, plan.prepared_columns)
+            return plan.encode(prepared, row)
+
+        return prepared, jax.vmap(encode)(data)
 
 
 @final

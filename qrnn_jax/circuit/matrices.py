@@ -2,7 +2,7 @@
 
 The program built here does not grow with the number of gates. Gates of one class are evaluated by
 one `vmap`; every gate is embedded into its block's wires by one static gather; and all blocks of
-one size are multiplied out together as a binary tree of batched products.
+one size are multiplied out together, factor by factor in one loop.
 """
 
 from collections.abc import Hashable, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from qrnn_jax.circuit.lower import Block, Kind, Placed
 from qrnn_jax.circuit.operation import AbstractChannel
@@ -48,7 +48,7 @@ def apply_blocks(
 def _stack(blocks: Sequence[Block], angles: Array) -> Array:
     """The members of equally large blocks, embedded: (blocks, length, *size), ones behind the last.
 
-    `length` is the power of two that holds the longest block.
+    `length` is that of the longest block.
     """
     members = [item for block in blocks for item in block.members]
     places = [
@@ -71,7 +71,7 @@ def _rows(blocks: Sequence[Block], order: list[int]) -> np.ndarray:
     """For each block and place, the row of its member among the embedded ones; the last is 1."""
     row = {member: position for position, member in enumerate(order)}
     longest = max(len(block.members) for block in blocks)
-    rows = np.full((len(blocks), 2 ** (longest - 1).bit_length()), len(order))
+    rows = np.full((len(blocks), longest), len(order))
     members = iter(range(len(order)))
     for index, block in enumerate(blocks):
         rows[index, : len(block.members)] = [row[next(members)] for _ in block.members]
@@ -126,11 +126,14 @@ def _outside(place: tuple[int, ...], count: int) -> np.ndarray:
 
 
 def _multiply(stacked: Array, kind: Kind) -> Array:
-    """The product over axis 1, the first factor acting first, as a binary tree."""
-    while stacked.shape[1] > 1:
-        earlier, later = stacked[:, 0::2], stacked[:, 1::2]
-        stacked = later * earlier if kind is Kind.DIAGONAL else later @ earlier
-    return stacked[:, 0]
+    """The product over axis 1, the first factor acting first."""
+
+    def times(earlier: Array, later: Array) -> tuple[Array, None]:
+        return later * earlier if kind is Kind.DIAGONAL else later @ earlier, None
+
+    if stacked.shape[1] == 1:
+        return stacked[:, 0]
+    return lax.scan(times, stacked[:, 0], jnp.moveaxis(stacked[:, 1:], 1, 0))[0]
 
 
 def _groups(keys: Sequence[Hashable]) -> list[list[int]]:

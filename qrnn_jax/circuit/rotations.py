@@ -49,11 +49,11 @@ class AbstractRotation(AbstractGate):
 
     def matrix(self, *angles: Array) -> Array:
         (angle,) = angles
-        generator = complex_like(self.generator, angle)
-        square = complex_like(4 * self.generator @ self.generator, angle)
-        identity = complex_like(np.eye(len(self.generator)), angle)
-        half = angle / 2
-        return identity - 2j * jnp.sin(half) * generator + (jnp.cos(half) - 1) * square
+        half, turning = angle / 2, 4 * self.generator @ self.generator  # 1 where it turns, else 0
+        still = np.eye(len(turning)) - turning
+        moved = jnp.cos(half) * complex_like(turning, angle)
+        turned = moved - jnp.sin(half) * complex_like(2j * self.generator, angle)
+        return turned + complex_like(still, angle) if np.any(still) else turned
 
     def generators(self) -> tuple[np.ndarray, ...]:
         return (self.generator,)

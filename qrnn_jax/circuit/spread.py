@@ -1,6 +1,7 @@
 """Spread weights and data over the occurrence tape: one angle per parameter of the step."""
 
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -88,3 +89,23 @@ def weight_row(circuit: "Circuit", weights: Array) -> Array:
     tape has one copy per sequence, and so would have everything that is made from it.
     """
     return spread(circuit, weights, jnp.zeros(circuit.data_count, weights.dtype))
+
+
+def rest_row(circuit: "Circuit", weights: Array, data: Array, prepared: frozenset[int]) -> Array:
+    """A row (K,) of the tape whose columns outside `prepared` are right; the others are 0.
+
+    What is made for every step must come from this row: the other columns would be worked out for
+    every step of every sequence.
+    """
+    count = len(circuit.parameters)
+    columns = tuple(column for column in range(count) if column not in prepared)
+    values = spread(circuit, weights, data, columns)
+    # in one piece with zeros between, and not by indices: then only what is looked at is made
+    pieces, used = [], 0
+    for is_prepared, run in groupby(range(count), prepared.__contains__):
+        width = len(list(run))
+        pieces.append(
+            jnp.zeros(width, values.dtype) if is_prepared else values[used : used + width]
+        )
+        used += 0 if is_prepared else width
+    return jnp.concatenate(pieces) if pieces else values

@@ -27,7 +27,7 @@ _SUMS = {"add", "sub", "add_any", "neg", "sign", "conj", "select_n"}
 _PRODUCTS = {"mul", "div", "square", "integer_pow", "pow", "sqrt", "rsqrt", "abs", "max", "min"}
 _CURVES = {"exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan2"}
 _ARITHMETIC = _SUMS | _PRODUCTS | _CURVES
-_MOVES = {"slice", "concatenate", "stack", "gather", "transpose", "iota", "xor"}
+_MOVES = {"slice", "split", "concatenate", "stack", "gather", "transpose", "iota", "xor"}
 _CASTS = {"convert_element_type", "broadcast_in_dim", "real", "imag", "complex"}
 _ELEMENTWISE = _ARITHMETIC | _MOVES | _CASTS
 _OVERWRITING = {"scatter", "scatter-add", "dynamic_update_slice"}
@@ -131,7 +131,9 @@ def _inline(
                 _Value(_bytes(atom), source if made_here else _bytes(atom), constant)
                 for atom in equation.outvars
             ]
-            found.append(_Operation(equation, inputs, outputs))
+            apart = equation.primitive.name == "split"  # each part on its own, as slices are
+            together = [[value] for value in outputs] if apart else [outputs]
+            found += [_Operation(equation, inputs, group) for group in together]
         names.update(zip(equation.outvars, outputs))
     return [value_of(atom) for atom in program.outvars]
 
@@ -179,7 +181,8 @@ def _place(operations: Sequence[_Operation], results: Sequence[_Value | None]) -
         operation, value = operations[index], operations[index].outputs[0]
         own = users.get(id(value), set())
         feeds = bool(own) and all(operations[user].name in _ELEMENTWISE for user in own)
-        feeds = feeds and (len(own) == 1 or _CHEAP * value.source <= value.size)
+        cut = operation.name == "concatenate" and all(operations[u].name == "slice" for u in own)
+        feeds = feeds and (len(own) == 1 or cut or _CHEAP * value.source <= value.size)
         if operation.name in _ELEMENTWISE and feeds and id(value) not in returned:
             when[index] = max(when[user] for user in own)
             fused.add(id(value))
@@ -196,8 +199,8 @@ def _place(operations: Sequence[_Operation], results: Sequence[_Value | None]) -
 
 def _buffer(operation: _Operation, index: int, value: _Value) -> list[int] | None:
     """Where a value is kept: over an operand that dies here, or in memory of its own."""
-    if value.is_constant and value.last < 0:
-        return None  # a constant of constants: made in place
+    if value.last < 0 and (value.is_constant or _is_stack(operation, value)):
+        return None  # a constant of constants, made in place; a stack that nobody reads
     for old, new in _pairs(operation):
         if new is not value or old is None or old.buffer is None or old.size != value.size:
             continue

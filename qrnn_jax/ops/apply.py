@@ -29,24 +29,35 @@ def apply_matrix(matrix: Array, vector: Array, wires: Sequence[int], count: int)
     Returns:
         An array of the shape of `vector`.
     """
-    order = sorted(range(len(wires)), key=lambda position: wires[position])
-    ascending = [wires[position] for position in order]
-    # (gap, 2, gap, 2, ..., rest): untouched neighbouring wires travel as one axis
-    shape, axis_of_wire, previous = [], {}, -1
-    for wire in ascending:
-        shape += [2 ** (wire - previous - 1), 2]
-        axis_of_wire[wire] = len(shape) - 1
-        previous = wire
-    shape.append(2 ** (count - previous - 1) * math.prod(vector.shape[1:]))
+    runs = _runs(wires)
+    # (gap, run, gap, run, ..., rest): neighbouring wires travel as one axis
+    shape, axis_of_run, previous = [], {}, 0
+    for run in sorted(runs):
+        first, width = run
+        shape += [2 ** (first - previous), 2**width]
+        axis_of_run[run] = len(shape) - 1
+        previous = first + width
+    shape.append(2 ** (count - previous) * math.prod(vector.shape[1:]))
     source = list(_LETTERS[: len(shape)])
-    incoming = [source[axis_of_wire[wire]] for wire in wires]
-    outgoing = list(_LETTERS[len(shape) : len(shape) + len(wires)])
+    incoming = [source[axis_of_run[run]] for run in runs]
+    outgoing = list(_LETTERS[len(shape) : len(shape) + len(runs)])
     target = list(source)
-    for wire, letter in zip(wires, outgoing):
-        target[axis_of_wire[wire]] = letter
+    for run, letter in zip(runs, outgoing):
+        target[axis_of_run[run]] = letter
     subscripts = f"{''.join(outgoing + incoming)},{''.join(source)}->{''.join(target)}"
-    blocks = matrix.reshape((2,) * (2 * len(wires)))
+    blocks = matrix.reshape([2**width for _, width in runs] * 2)
     return jnp.einsum(subscripts, blocks, vector.reshape(shape)).reshape(vector.shape)
+
+
+def _runs(wires: Sequence[int]) -> list[tuple[int, int]]:
+    """Wires in the given order as runs of neighbours, each its first wire and how many."""
+    runs: list[tuple[int, int]] = []
+    for wire in wires:
+        if runs and wire == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((wire, 1))
+    return runs
 
 
 def apply_diagonal(diagonal: Array, vector: Array, wires: Sequence[int], count: int) -> Array:
@@ -61,14 +72,15 @@ def apply_diagonal(diagonal: Array, vector: Array, wires: Sequence[int], count: 
     Returns:
         An array of the shape of `vector`.
     """
-    order = sorted(range(len(wires)), key=lambda position: wires[position])
-    factor = diagonal.reshape((2,) * len(wires)).transpose(order)
-    shape, spread, previous = [], [], -1  # of the vector, and of the factor along it
-    for wire in sorted(wires):
-        shape += [2 ** (wire - previous - 1), 2]
-        spread += [1, 2]
-        previous = wire
-    rest = 2 ** (count - previous - 1) * math.prod(vector.shape[1:])
+    runs = _runs(wires)
+    order = sorted(range(len(runs)), key=lambda position: runs[position])
+    factor = diagonal.reshape([2**width for _, width in runs]).transpose(order)
+    shape, spread, previous = [], [], 0  # of the vector, and of the factor along it
+    for first, width in sorted(runs):
+        shape += [2 ** (first - previous), 2**width]
+        spread += [1, 2**width]
+        previous = first + width
+    rest = 2 ** (count - previous) * math.prod(vector.shape[1:])
     product = factor.reshape(*spread, 1) * vector.reshape(*shape, rest)
     return product.reshape(vector.shape)
 

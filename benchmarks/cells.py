@@ -31,8 +31,8 @@ from benchmarks.programs import OURS, is_ours
 
 ALLOWED = 1.3  # the automatic choice over the best rule picked by hand
 _RESULTS = Path(__file__).resolve().parent / "results"
-_ROUNDS, _QUICK_ROUNDS = 7, 2
-_LIMITS = Limits(seconds=20.0, fraction_of_memory=0.5)
+_ROUNDS, _QUICK_ROUNDS = 5, 2
+_LIMITS = Limits(seconds=5.0, fraction_of_memory=0.5)
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores, memory and JAX's device."""
     return {
         "cpu": _cpu_model(),
+        "vector_bytes": _vector_bytes(),
         "cores": os.cpu_count(),
         "memory_bytes": memory_bytes(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -52,8 +53,19 @@ def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
 
 
 def _cpu_model() -> str:
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        found = None
+    found = re.search(r"model name\s*:\s*(.+)", _cpu_info())
     return found.group(1).strip() if found else platform.processor() or "unknown"
+
+
+def _vector_bytes() -> int | None:
+    """Of a register, as the system tells it; None where it does not."""
+    told = {"avx512f": 64, "avx2": 32}
+    flags = _cpu_info().split()
+    return next((size for flag, size in told.items() if flag in flags), None)
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""

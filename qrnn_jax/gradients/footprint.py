@@ -1,8 +1,7 @@
 """What a program takes, read off its trace: the bytes alive at once, and its arithmetic.
 
 Nothing is compiled. The rules by which bytes are counted are few, and hold for XLA on a CPU to
-a quarter; for layers on ten wires it is a third too much (`tests/gradients/test_footprint.py`
-compares them with its own report):
+a quarter (`tests/gradients/test_footprint.py` compares them with its own report):
 
     a value is alive from the operation that makes it to the last one that uses it;
     element-wise operations that only feed each other are one: nothing in between is written,

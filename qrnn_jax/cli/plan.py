@@ -64,7 +64,14 @@ Error = Annotated[
     float | None,
     typer.Option(help="Find the cheapest rule with this error.", metavar="E", show_default=False),
 ]
-Pilot = Annotated[bool, typer.Option("--pilot", help="Time the device with a few rows: it plays.")]
+Pilot = Annotated[
+    bool | None,
+    typer.Option(
+        "--pilot/--no-pilot",
+        help="Time the device with a few rows: it plays. By default only a simulator is timed.",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(help="Folder; by default runs/plan-TIME.", metavar="DIR", show_default=False),
@@ -83,14 +90,14 @@ def plan(
     shots: Shots = 1000,
     rules: Rules = None,
     error: Error = None,
-    pilot: Pilot = False,
+    pilot: Pilot = None,
     out: Out = None,
     debug: Debug = False,
 ) -> None:
     """Say what a gradient costs on a device: circuits, jobs, shots, time and error.
 
-    Nothing is submitted, but for the few rows of a pilot. Exit code 5 where the device cannot play
-    the circuit.
+    Nothing is submitted, but for the few rows of a pilot; unasked, only a simulator plays them.
+    Exit code 5 where the device cannot play the circuit.
     """
     options: dict[str, Any] = {"shots": shots, "error": error, "pilot": pilot}
     changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]

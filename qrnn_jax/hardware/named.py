@@ -1,9 +1,8 @@
 """Devices by name, as the command line and configuration files write them."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
-from qrnn_jax.hardware.aer_speed import ideal_speed, noisy_speed
 from qrnn_jax.hardware.braket_device import BraketDevice
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.local import LocalDevice
@@ -89,13 +88,9 @@ def _aer(noise: str | None) -> AbstractDevice:
     except ImportError as error:
         raise DeviceError(_NEEDED.format("qiskit-aer")) from error
     if noise is None:
-        return QiskitDevice(lambda seed: SamplerV2(seed=seed), speed=ideal_speed)
+        return QiskitDevice(lambda seed: SamplerV2(seed=seed))
     backend = snapshot(noise)
     options = {"backend_options": {"noise_model": NoiseModel.from_backend(backend)}}
-    speed = partial(noisy_speed, backend.num_qubits)
     return QiskitDevice(
-        lambda seed: SamplerV2(seed=seed, options=options),
-        backend=backend,
-        scheduled=True,
-        speed=speed,
+        lambda seed: SamplerV2(seed=seed, options=options), backend=backend, scheduled=True
     )

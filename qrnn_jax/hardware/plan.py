@@ -20,11 +20,9 @@ from qrnn_jax.hardware.plan_count import jobs_of, requests_of
 from qrnn_jax.hardware.plan_error import Error, bound_of_error, exact_error, is_affordable
 from qrnn_jax.hardware.plan_inputs import Rules, inputs_of, rules_of
 from qrnn_jax.hardware.plan_result import Plan, PlannedCircuit, PlannedRule
-from qrnn_jax.hardware.plan_time import pilot as play_pilot
-from qrnn_jax.hardware.plan_time import seconds_of
+from qrnn_jax.hardware.plan_time import Clock, clock_of
 from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue
-from qrnn_jax.hardware.speed import Speed
 from qrnn_jax.hardware.template import Template
 
 
@@ -33,8 +31,7 @@ class _Task(NamedTuple):
 
     cell: AbstractCell
     queue: Queue
-    templates: tuple[Template, ...]
-    speeds: dict[Template, Speed | None]
+    clock: Clock
     params: Any
     xs: Array  # (B, T, features)
     exact: bool
@@ -59,7 +56,7 @@ class _Task(NamedTuple):
             jobs=len(jobs),
             largest_job=max((job.last - job.first) * job.shots for job in jobs),
             executions=sum(request.executions for request in found),
-            seconds=seconds_of(found, device, self.speeds),
+            seconds=self.clock.seconds_of(found, device),
             stderr=error.stderr,
             bias=error.bias,
         )
@@ -77,7 +74,7 @@ def plan(
     xs: ArrayLike | None = None,
     error: float | None = None,
     exact: bool | None = None,
-    pilot: bool = False,
+    pilot: bool | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Plan a gradient on a device: circuits, jobs, shots, time and error, before paying.
@@ -104,7 +101,8 @@ def plan(
         exact: whether the error is exact; None where parameters are given and it takes about a
             minute at most.
         pilot: time the device with a few rows, which costs shots; False takes the speed that it
-            states of itself.
+            states of itself. None takes that, too; where there is none, it times a simulator on
+            this machine (`replays_free`), which costs nothing but a few seconds.
         progress: told what is being planned, for commands that take long.
 
     Returns:
@@ -131,8 +129,8 @@ def plan(
     given = params is not None and xs is not None
     params, xs = inputs_of(cell, T, batch, params, xs)
     exact = given and is_affordable(cell, rules, T) if exact is None else exact
-    speeds, paid = _speeds(queue, made, pilot)
-    task = _Task(cell, queue, made, speeds, params, xs, exact, progress)
+    clock = clock_of(queue, made, shots, pilot, progress)
+    task = _Task(cell, queue, clock, params, xs, exact, progress)
     planned, advice = _compared(task, rules, shots, error)
     return Plan(
         *(f"{type(cell).__name__} of {cell.circuit.wires} wires", T, batch),
@@ -141,8 +139,8 @@ def plan(
         circuits=tuple(_circuit(queue.device, template) for template in made),
         rules=planned,
         errors=_errors(exact, given),
-        clock=_clock(pilot, speeds),
-        pilot_shots=paid,
+        clock=clock.source,
+        pilot_shots=clock.shots,
         target=error,
         advice=advice.text,
         recommended=advice.rule,
@@ -158,15 +156,6 @@ def _check_numbers(cell: AbstractCell, T: int, batch: int, shots: int, error: fl
             raise ValueError(f"Argument `{name}` must be an integer of 1 or more, but is None.")
         check_count(name, value)
     check_positive("error", error)
-
-
-def _speeds(
-    queue: Queue, made: tuple[Template, ...], pilot: bool
-) -> tuple[dict[Template, Speed | None], int]:
-    """How fast the device plays each circuit, and the shots that it took to find out."""
-    before = queue.spent
-    speeds = {t: play_pilot(queue, t) if pilot else queue.device.speed(t) for t in made}
-    return speeds, queue.spent - before
 
 
 def _compared(
@@ -210,10 +199,3 @@ def _errors(exact: bool, given: bool) -> str:
             "" if given else ", made-up inputs"
         )
     return f"{what}: the largest that circuits of this form can have"
-
-
-def _clock(pilot: bool, speeds: dict[Template, Speed | None]) -> str:
-    if pilot:
-        return "a pilot run, extrapolated"
-    known = all(speed is not None for speed in speeds.values())
-    return "the device's own statement" if known else "unknown; try `pilot=True`"

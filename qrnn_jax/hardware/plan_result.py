@@ -75,7 +75,7 @@ class Plan:
         rules: cost and error, one entry per rule.
         errors: how the errors were found, in a sentence.
         clock: where the seconds come from, in a sentence.
-        pilot_shots: what the pilot has spent.
+        pilot_shots: what a pilot has played.
         target: the error asked for, or None.
         advice: the rule to take, and why, in a sentence.
         recommended: the same with its numbers; None where there is nothing to recommend.

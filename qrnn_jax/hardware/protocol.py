@@ -81,6 +81,7 @@ class AbstractDevice(abc.ABC):
         """Whether a job may be played again from the same seed at no cost: True for simulators.
 
         Where it is False and there is no ticket, a `Queue` counts every replay of a job as paid.
+        Where it is True, `plan` may time the device unasked.
         """
         return False
 

@@ -37,13 +37,14 @@ def test_the_plan_is_printed_and_written(capfd: pytest.CaptureFixture) -> None:
     assert "\nadvice" in out
     assert "\x1b" not in out + err
     assert "planning SPSA(step=0.2, directions=3) ..." in err.splitlines()
+    assert "timing the device with a few rows ..." in err.splitlines()
+    assert shift["seconds"] > 0
     assert out.splitlines()[-1] == "Folder: a"
 
 
 def test_the_plan_is_the_one_of_the_library() -> None:
-    assert (
-        main(["plan", *TINY, *FAST, "--rule", "shared-shift", "--error", "0.01", "--out", "a"]) == 0
-    )
+    more = ["--rule", "shared-shift", "--error", "0.01", "--no-pilot", "--out", "a"]
+    assert main(["plan", *TINY, *FAST, *more]) == 0
     written = json.loads(Path("a/plan.json").read_text())["plan"]
     subject = subject_of("cosine", TINY[2::2], 2, 2)
     found = qj.plan(
@@ -55,6 +56,7 @@ def test_the_plan_is_the_one_of_the_library() -> None:
         params=subject.params,
         xs=subject.xs,
         error=0.01,
+        pilot=False,
     )
     assert written == json.loads(found.to_json())
     assert found.recommended is not None

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.custom_batching import custom_vmap
-from jax.typing import DTypeLike
 
 from qrnn_jax_kernels.program import Program
 
@@ -26,7 +25,7 @@ class Family:
         pass_wires: the most wires of a diagonal. If more than two, gates on as many wires share a
             pass over the state, and real gates are told from complex ones.
         obstacle: why it is not here, in a sentence; None if it is. May compile.
-        limit: (program, real type) -> why it cannot run that, in a sentence; None if it can.
+        limit: program -> why it cannot run that, in a sentence; None if it can.
         forward: (program, fixed (1 or B, F), varying (B, T, V), start (1 or B, 2**n, 2)) ->
             (reads (B, T, W), last (B, 2**n, 2)).
         backward: (program, fixed, varying, last, slopes of reads and last) ->
@@ -37,7 +36,7 @@ class Family:
     by_default: bool
     pass_wires: int
     obstacle: Callable[[], str | None]
-    limit: Callable[[Program, DTypeLike], str | None]
+    limit: Callable[[Program], str | None]
     forward: Callable[..., tuple]
     backward: Callable[..., tuple]
 

@@ -70,8 +70,7 @@ def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
             return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
     if len({word for terms in all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
-    limit = family.limit(NativeLoop(plan, family).program, real_dtype(plan.dtype))
-    return limit or family.obstacle()
+    return family.limit(NativeLoop(plan, family).program) or family.obstacle()
 
 
 @final

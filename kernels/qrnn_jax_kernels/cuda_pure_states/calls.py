@@ -10,7 +10,6 @@ from operator import add
 import jax
 import numpy as np
 from jax import Array
-from jax.typing import DTypeLike
 
 from qrnn_jax_kernels.cuda_pure_states.ops import MOST_WIRES as MOST_DIAGONAL_WIRES
 from qrnn_jax_kernels.cuda_pure_states.ops import as_array, ops
@@ -36,9 +35,8 @@ class Calls:
     narrow: tuple[tuple[str, int], ...]
     tile: int
 
-    def limit(self, program: Program, kind: DTypeLike) -> str | None:
+    def limit(self, program: Program) -> str | None:
         """Why it cannot run that, in a sentence; None if it can."""
-        del kind
         if program.wires <= MOST_WIRES:
             return None
         return f"the CUDA kernel has at most {MOST_WIRES} wires"

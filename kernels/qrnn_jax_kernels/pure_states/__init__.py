@@ -13,7 +13,6 @@ from pathlib import Path
 import jax
 import numpy as np
 from jax import Array
-from jax.typing import DTypeLike
 
 from qrnn_jax_kernels.build import cpu_obstacle
 from qrnn_jax_kernels.loop import Family
@@ -33,8 +32,7 @@ def obstacle() -> str | None:
     return cpu_obstacle(Path(__file__).parent, _TARGETS)
 
 
-def _limit(program: Program, kind: DTypeLike) -> str | None:
-    del kind
+def _limit(program: Program) -> str | None:
     return f"native code has at most {MOST_WIRES} wires" if program.wires > MOST_WIRES else None
 
 

@@ -10,8 +10,9 @@ itself, its keys, its shots and its standard errors are written once: here, in `
 """
 
 import abc
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -44,13 +45,33 @@ class AbstractEstimator(AbstractGradient, AbstractRuns):
     """
 
     needs_exact = False
+    draws_setting: ClassVar[str | None] = None
+    """The setting that says how many random draws there are; None for rules that never draw."""
 
     @property
-    @abc.abstractmethod
     def draws(self) -> int | None:
         """Into how many independent, equally distributed groups the runs fall; None if fixed.
 
         The runs of one group stand together."""
+        return None if self.draws_setting is None else getattr(self, self.draws_setting)
+
+    def with_draws(self, number: int) -> Self:
+        """The same rule with another number of random draws.
+
+        Arguments:
+            number: 1 or more.
+
+        Raises:
+            ValueError: the rule never draws.
+
+        Example:
+            >>> import qrnn_jax as qj
+            >>> qj.ParameterShift(samples=7).with_draws(9).samples
+            9
+        """
+        if self.draws_setting is None:
+            raise ValueError(f"The rule must draw at random, but {self} does not; try more shots.")
+        return replace(self, **{self.draws_setting: number})  # type: ignore[type-var]
 
     @property
     @abc.abstractmethod

@@ -93,8 +93,6 @@ class FiniteDifference(AbstractPerturbation):
     chunk: int | None = None
     devices: int = 1
 
-    draws = None
-
     def __post_init__(self) -> None:
         check_positive("step", self.step)
         check_choice("scheme", self.scheme, tuple(SCHEMES))

@@ -90,6 +90,8 @@ class ParameterShift(AbstractEstimator):
     chunk: int | None = None
     devices: int = 1
 
+    draws_setting = "samples"
+
     def __post_init__(self) -> None:
         check_choice("route", self.route, ROUTES)
         check_choice("allocation", self.allocation, ALLOCATIONS)
@@ -111,10 +113,6 @@ class ParameterShift(AbstractEstimator):
     @property
     def needs_exact(self) -> bool:  # type: ignore[override]
         return self.route == "shared"
-
-    @property
-    def draws(self) -> int | None:
-        return self.samples
 
     @property
     def is_unbiased(self) -> bool:

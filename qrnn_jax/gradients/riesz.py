@@ -97,6 +97,8 @@ class Riesz(AbstractWhole):
     chunk: int | None = None
     devices: int = 1
 
+    draws_setting = "samples"
+
     def __post_init__(self) -> None:
         for name in ("terms", "samples", "chunk"):
             check_count(name, getattr(self, name))
@@ -110,10 +112,6 @@ class Riesz(AbstractWhole):
                 "Arguments `terms` and `samples` must not both be given, but are "
                 f"{self.terms} and {self.samples}; try leaving one of them out."
             )
-
-    @property
-    def draws(self) -> int | None:
-        return self.samples
 
     @property
     def truncation(self) -> float:

@@ -74,7 +74,6 @@ class SharedShift(AbstractWhole):
     chunk: int | None = None
     devices: int = 1
 
-    draws = None
     is_unbiased = True
 
     def __post_init__(self) -> None:

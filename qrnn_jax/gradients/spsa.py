@@ -58,6 +58,8 @@ class SPSA(AbstractPerturbation):
     chunk: int | None = None
     devices: int = 1
 
+    draws_setting = "directions"
+
     def __post_init__(self) -> None:
         check_positive("step", self.step)
         check_choice("on", self.on, TARGETS)
@@ -66,10 +68,6 @@ class SPSA(AbstractPerturbation):
         check_devices(self.devices)
         if self.directions is None:
             raise ValueError("Argument `directions` must be an integer of 1 or more, but is None.")
-
-    @property
-    def draws(self) -> int | None:
-        return self.directions
 
     def sampled_refusal(self) -> str | None:
         if self.step is not None:

@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qrnn_jax.explanation import named
 from qrnn_jax.gradients import AbstractEstimator
 from qrnn_jax.hardware.plan_error import Error
 from qrnn_jax.hardware.plan_result import PlannedRule
 
-_DRAWS = ("samples", "directions")  # the settings of rules that say how many random draws
 Planner = Callable[[AbstractEstimator, int, Error], PlannedRule]
 
 
@@ -67,9 +65,7 @@ def _scaled(planned: PlannedRule, factor: float) -> tuple[AbstractEstimator, int
     rule = planned.rule
     if rule.draws is None:
         return rule, max(1, math.ceil(planned.shots * factor))
-    number = max(1, math.ceil(rule.draws * factor))
-    setting: Any = next(name for name in _DRAWS if getattr(rule, name, None) is not None)
-    return replace(rule, **{setting: number}), planned.shots  # type: ignore[type-var]
+    return rule.with_draws(max(1, math.ceil(rule.draws * factor))), planned.shots
 
 
 def _settings(rule: AbstractEstimator, shots: int) -> str:

@@ -282,3 +282,29 @@ def test_ages_add_up_to_the_gradient_and_tell_what_a_horizon_drops(step: int) ->
     np.testing.assert_allclose(ages[0], kept, atol=1e-12)
     assert np.abs(ages[1]).max() > 1e-2
     assert np.array_equal(ages[step % 3 + 1 :], np.zeros((2 - step % 3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "drawn"),
+    [
+        (qj.ParameterShift(), qj.ParameterShift(samples=9)),
+        (qj.ParameterShift(samples=4, horizon=3), qj.ParameterShift(samples=9, horizon=3)),
+        (qj.Riesz(samples=4), qj.Riesz(samples=9)),
+        (qj.SPSA(step=0.2, directions=4), qj.SPSA(step=0.2, directions=9)),
+    ],
+)
+def test_a_random_rule_takes_another_number_of_draws(
+    rule: qj.AbstractEstimator, drawn: qj.AbstractEstimator
+) -> None:
+    assert rule.with_draws(9) == drawn
+    assert drawn.draws == 9
+    assert drawn.is_random
+    assert rule.draws in (4, None)
+
+
+@pytest.mark.parametrize("rule", [qj.SharedShift(), qj.FiniteDifference(step=0.1)])
+def test_a_rule_that_never_draws_says_so(rule: qj.AbstractEstimator) -> None:
+    assert rule.draws is None
+    assert not rule.is_random
+    with pytest.raises(ValueError, match="must draw at random, but"):
+        rule.with_draws(9)

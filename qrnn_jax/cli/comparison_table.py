@@ -11,7 +11,7 @@ from rich.table import Table
 from qrnn_jax.validation import DeviceReport
 
 
-def print_device(report: DeviceReport, folder: Path) -> None:
+def print_comparison(report: DeviceReport, folder: Path) -> None:
     """Print prediction beside counts, then whether they agree.
 
     Arguments:
@@ -19,8 +19,8 @@ def print_device(report: DeviceReport, folder: Path) -> None:
         folder: where JSON and picture are.
 
     Example:
-        >>> from qrnn_jax.cli.comparison_table import print_device
-        >>> callable(print_device)
+        >>> from qrnn_jax.cli.comparison_table import print_comparison
+        >>> callable(print_comparison)
         True
     """
     console = Console(highlight=False, markup=False)

@@ -16,15 +16,15 @@ ROWS = {
 }
 
 
-def print_device(summary: dict[str, Any]) -> None:
+def print_bill(summary: dict[str, Any]) -> None:
     """Print the training windows' errors as a table, and the shots as a sentence.
 
     Arguments:
         summary: what `train` returned for a run on a device.
 
     Example:
-        >>> from qrnn_jax.cli.device_table import print_device
-        >>> callable(print_device)
+        >>> from qrnn_jax.cli.device_table import print_bill
+        >>> callable(print_bill)
         True
     """
     console = Console(highlight=False, markup=False)

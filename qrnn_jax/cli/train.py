@@ -114,12 +114,12 @@ def train(
 
 
 def _show(summary: dict[str, Any], folder: Path) -> None:
-    from .device_table import print_device
+    from .device_table import print_bill
     from .table import print_summary
 
     print_summary(summary, folder)
     if "device" in summary:
-        print_device(summary)
+        print_bill(summary)
 
 
 def _rule(name: str | None) -> list[str]:

@@ -44,7 +44,7 @@ def validate_device(
     from qrnn_jax.training.recorder import Interrupted
     from qrnn_jax.validation import compare_device, draw_device
 
-    from .comparison_table import print_device
+    from .comparison_table import print_comparison
     from .progress import reporting
 
     folder = result_folder("validate-device", out, resume=False)
@@ -61,7 +61,7 @@ def validate_device(
     whole = {**report.to_json(), "versions": versions(), "machine": machine()}
     write_atomically(folder / "device.json", strict_json(whole).encode())
     save(draw_device(report), folder / "device.png")
-    print_device(report, folder)
+    print_comparison(report, folder)
     if not report.passed:
         raise typer.Exit(UNEXPECTED)
 

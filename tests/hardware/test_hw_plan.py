@@ -414,7 +414,7 @@ def test_a_pilot_finds_the_speed(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert found.clock.startswith("a pilot")
         exact = true.seconds(25, shots)
         assert exact / 1.25 < found.rules[0].seconds < 1.25 * exact
-        assert device.now - begin < max(25.0, 8 * true.seconds(1, 1))  # at most a few executions
+        assert device.now - begin < max(25.0, 9 * true.seconds(1, 1))  # a few executions
     assert queue.spent == sum(rows * shots for rows, shots in device.jobs)
 
 

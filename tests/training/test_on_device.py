@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.training.deadly import COST, SHOTS, STEPS, Watched, on_device
 from tests.training.test_resume import StopAt
 from tests.training.tiny_run import newest
 
+DOCS = Path(__file__).parents[2] / "docs"
 SAME = ("status", "device", "training_mse", "loss_final", "test_mse")
 
 
@@ -321,13 +323,94 @@ def test_the_loss_and_its_error_bar_are_honest() -> None:
     assert abs(((plain - exact) / loss.stderr).mean()) > 4 / np.sqrt(400)
 
 
+def committed(name: str) -> dict:
+    return json.loads((DOCS / "results" / "hardware" / f"{name}.json").read_text())
+
+
 def test_the_committed_run_kept_its_budget_and_learnt() -> None:
     """Made by `qrnn-jax train docs/results/hardware/device_training.toml`."""
-    path = Path(__file__).parents[2] / "docs" / "results" / "hardware" / "device_training.json"
-    summary = json.loads(path.read_text())
+    summary = committed("device_training")
     bill = summary["device"]
     assert bill["spent"] + bill["left"] == bill["budget"] == 3_000_000
     assert bill["spent"] == summary["steps"] * bill["shots_per_step"]
     assert summary["loss_final"] <= 0.6 * summary["training_mse"]["constant"]
     marks = yardsticks(tasks.decreasing_triangle(length=summary["task"]["length"]).train)
     assert marks.errors == pytest.approx(summary["training_mse"])
+
+
+def test_the_committed_noisy_run_kept_its_budget() -> None:
+    """Made by `qrnn-jax train docs/results/hardware/device_training_noisy.toml`."""
+    summary = committed("device_training_noisy")
+    bill, length = summary["device"], summary["task"]["length"]
+    assert (bill["name"], bill["noise"], length) == ("aer", "fake_manila", 10)
+    assert bill["spent"] + bill["left"] == bill["budget"] <= 3_000_000
+    assert bill["spent"] == summary["steps"] * bill["shots_per_step"]
+    windows = tasks.decreasing_triangle(length=length).train
+    assert yardsticks(windows).errors == pytest.approx(summary["training_mse"])
+    cell, params = prepare(noisy_config()).cell, jnp.asarray(summary["params"], jnp.float32)
+    exact = training.mean_squared_error(cell, params, training.Batch.of(windows))
+    assert float(exact) == pytest.approx(summary["loss_final"], rel=1e-4)
+
+
+def noisy_config():
+    from qrnn_jax.training.config import make_config, read_settings
+
+    return make_config(read_settings(DOCS / "results" / "hardware" / "device_training_noisy.toml"))
+
+
+def test_the_committed_noisy_run_has_its_settings() -> None:
+    summary, settings = committed("device_training_noisy"), noisy_config().to_dict()
+    for name in ("task", "cell", "gradient", "optimizer"):
+        assert summary[name] == settings[name]
+    assert summary["seed"] == settings["training"]["seed"] == 7
+    assert summary["steps"] == settings["training"]["steps"]
+    assert settings["device"].items() <= summary["device"].items()
+
+
+def test_the_error_under_the_noise_is_that_of_the_twin() -> None:
+    pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra `qiskit`")
+    pytest.importorskip("qiskit_aer", reason="needs the extra `qiskit`")
+    summary = committed("device_training_noisy")
+    script = DOCS / "results" / "hardware" / "device_training_noisy_record.py"
+    noisy_error = runpy.run_path(str(script))["noisy_error"]
+    params = jnp.asarray(summary["params"], jnp.float32)
+    found = noisy_error(params, summary["device"]["noise"], summary["task"]["length"])
+    assert found == pytest.approx(summary["loss_noise_twin"], rel=1e-3)
+
+
+ROWS = {
+    "zero": ("training_mse", "zero"),
+    "best constant": ("training_mse", "constant"),
+    "ridge regression on the last 6 inputs": ("training_mse", "ridge"),
+}
+MODELS = {
+    "device_training": {"then simulated exactly": ("loss_final",)},
+    "device_training_noisy": {
+        "then simulated exactly": ("loss_final",),
+        "on the noise twin of its device": ("loss_noise_twin",),
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_page_says_what_the_record_says(name: str) -> None:
+    """Every number of the table, to the digits that it is printed with; and the shots."""
+    summary, page = committed(name), (DOCS / "on-hardware.md").read_text()
+    (section,) = [part for part in page.split("\n## ") if f"hardware/{name}.toml" in part]
+    assert f"{summary['device']['spent']:,}".replace(",", " ") in section
+    table = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
+    rows = {label: cells for label, *cells in table[2:]}
+    wanted = {**MODELS[name], **ROWS}
+    assert len(rows) == len(wanted)
+    for words, path in wanted.items():
+        ((error, share),) = [cells for label, cells in rows.items() if label.endswith(words)]
+        value = summary
+        for key in path:
+            value = value[key]
+        assert printed(error, value)
+        assert printed(share.removesuffix(" %"), 100 * value / summary["training_mse"]["constant"])
+
+
+def printed(text: str, value: float) -> bool:
+    digits = len(text.split("e")[0].replace(".", "").lstrip("0"))
+    return float(text) == float(f"{value:.{digits}g}")

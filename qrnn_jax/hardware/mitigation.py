@@ -16,7 +16,6 @@ from qrnn_jax.cell import AbstractCell
 from qrnn_jax.circuit.readout_error import check_probability
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.protocol import AbstractDevice
-from qrnn_jax.hardware.qiskit_device import QiskitDevice
 from qrnn_jax.hardware.queue import Queue, device_of
 from qrnn_jax.hardware.template import Angle, Instruction, Template
 
@@ -101,7 +100,7 @@ class LinearMitigation:
         return np.array(tables)
 
     @staticmethod
-    def of_backend(device: QiskitDevice | Queue) -> "LinearMitigation":
+    def of_backend(device: AbstractDevice | Queue) -> "LinearMitigation":
         """From the numbers that a device's backend states about itself.
 
         Arguments:
@@ -111,7 +110,7 @@ class LinearMitigation:
             TypeError: it has none.
         """
         device = device_of(device)
-        if not isinstance(device, QiskitDevice) or device.calibration is None:
+        if not isinstance(device, AbstractDevice) or device.calibration is None:
             raise TypeError(
                 f"Argument `device` must be a device with a backend, but is {device!r}; "
                 "try `calibrated(device, cell, steps=...)`."
@@ -172,7 +171,7 @@ def calibrated(
                     new.setdefault(place, read)
         known |= _measured(queue, new, shots, key) if new else {}
     flips = tuple((place, *known[place]) for place in sorted(known))
-    on_qubits = isinstance(queue.device, QiskitDevice)
+    on_qubits = queue.device.calibration is not None
     return LinearMitigation(flips, queue.device if on_qubits else None)
 
 
@@ -189,9 +188,7 @@ def _measured(
     measured = tuple((wire, "Z") for wire in range(count))
     template = Template(count, 1, 1, measured, (*turns, *measures), ())
     rows = np.array([[0.0], [np.pi]])
-    device = queue.device
-    fixed = isinstance(device, QiskitDevice) and device.calibration is not None
-    layout = tuple(reads) if fixed else None
+    layout = None if queue.device.calibration is None else tuple(reads)
     bits = queue.run(template, rows, shots, (key,), layout=layout)[:, :, 0]  # (2, S, k)
     zero, one = bits.mean(axis=1)
     return {place: (float(zero[wire]), float(1 - one[wire])) for wire, place in enumerate(reads)}
@@ -219,7 +216,7 @@ def places_of(device: AbstractDevice | Queue | None, template: Template) -> np.n
         TypeError: no device.
     """
     device = _device(device)
-    if not isinstance(device, QiskitDevice) or device.calibration is None:
+    if device is None or device.calibration is None:
         wires = [wire for wire, _ in template.measured]
         return np.tile(np.array(wires, int), (template.steps, 1))
     places = np.zeros((template.steps, template.outputs), int)

@@ -6,9 +6,11 @@ from typing import Self, final
 
 import numpy as np
 
+from qrnn_jax.hardware.calibration import Calibration
 from qrnn_jax.hardware.errors import DeviceError
 from qrnn_jax.hardware.speed import CircuitSize, Speed, size_of
 from qrnn_jax.hardware.template import FIXED, ROTATIONS, Template
+from qrnn_jax.hardware.transpiled import Played
 
 GATES = frozenset({*FIXED, *ROTATIONS, "unitary"})
 
@@ -101,6 +103,26 @@ class AbstractDevice(abc.ABC):
         """
         raise DeviceError(
             f"The device must let its qubits be chosen, but {self!r} does not; try `layout=None`."
+        )
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What it states about the errors of its qubits; None where it has nothing but wires."""
+        return None
+
+    def played(self, template: Template) -> tuple[Played, ...]:
+        """What it plays for a template, gate by gate on its qubits, where it has a calibration.
+
+        Arguments:
+            template: within the capabilities.
+
+        Raises:
+            DeviceError: it has nothing but wires.
+        """
+        del template
+        raise DeviceError(
+            f"The device must have qubits of its own, but {self!r} has nothing but wires; "
+            "try one with a backend."
         )
 
     def prepare(self, template: Template) -> None:  # noqa: B027

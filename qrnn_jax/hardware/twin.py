@@ -16,7 +16,7 @@ from qrnn_jax.circuit.spread import spread
 from qrnn_jax.engines import DensityMatrix
 from qrnn_jax.hardware.build import templates
 from qrnn_jax.hardware.calibration import Calibration
-from qrnn_jax.hardware.qiskit_device import QiskitDevice
+from qrnn_jax.hardware.protocol import AbstractDevice
 from qrnn_jax.hardware.queue import Queue, device_of
 from qrnn_jax.hardware.sections import Section, sections_of
 from qrnn_jax.run import simulate
@@ -82,7 +82,7 @@ class Twin:
 
 def twin(
     cell: AbstractCell,
-    device: QiskitDevice | Queue,
+    device: AbstractDevice | Queue,
     steps: int,
     *,
     calibration: Calibration | None = None,
@@ -114,7 +114,7 @@ def twin(
     """
     check_cell(cell)
     device = device_of(device)
-    if not isinstance(device, QiskitDevice) or device.calibration is None:
+    if not isinstance(device, AbstractDevice) or device.calibration is None:
         raise TypeError(
             f"Argument `device` must be a device with a backend, but is {device!r}; "
             'try `named("aer", "fake_manila")`.'

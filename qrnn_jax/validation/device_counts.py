@@ -176,7 +176,6 @@ def _rows(
     ideal = np.asarray(qj.run(cell, params, xs, engine=qj.DensityMatrix()))
     predicted = ideal
     if noisy:
-        assert isinstance(player, qj.hardware.QiskitDevice)
         predicted = np.asarray(qj.hardware.twin(cell, player, steps)(params, xs))
     progress(f"{name}: {shots} shots")
     counted, stderr = _counts(cell, params, xs, qj.Device(player, shots=shots), seed)

@@ -1,13 +1,27 @@
 """Read-out mitigation: unbiased means and gradients, honest errors, calibration, the hook."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import qrnn_jax as qj
-from qrnn_jax.hardware import LinearMitigation, LocalDevice, Queue, calibrated
+from qrnn_jax.hardware import (
+    AbstractDevice,
+    Calibration,
+    Capabilities,
+    DeviceError,
+    LinearMitigation,
+    LocalDevice,
+    Queue,
+    Template,
+    calibrated,
+)
+from qrnn_jax.hardware.calibration import Qubit
 from qrnn_jax.hardware.mitigation import places_of
+from qrnn_jax.hardware.transpiled import Played
 
 KEY = jax.random.key(8)
 FLIPS = {0: (0.12, 0.25), 2: (0.05, 0.3)}  # far from symmetric, another one on each wire
@@ -164,7 +178,57 @@ def test_errors_that_cannot_be_undone_are_refused() -> None:
     with pytest.raises(TypeError, match="`mitigation` must be a function"):
         device("linear", 10)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a device with a backend"):
-        LinearMitigation.of_backend(LocalDevice())  # type: ignore[arg-type]
+        LinearMitigation.of_backend(LocalDevice())
+
+
+@dataclass(frozen=True)
+class Chip(AbstractDevice):
+    """A device of a user: four qubits with read-out errors, wires on them as it was pinned."""
+
+    qubits: tuple[int, ...] = (3, 0)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return LocalDevice().capabilities
+
+    @property
+    def calibration(self) -> Calibration:
+        errors = ((0.0, 0.1), (0.02, 0.05), (0.0, 0.0), (0.3, 0.2))
+        return Calibration((), tuple(Qubit(1.0, 1.0, flips, 0.0) for flips in errors))
+
+    def pinned(self, qubits: tuple[int, ...]) -> "Chip":
+        return Chip(qubits)
+
+    def played(self, template: Template) -> tuple[Played, ...]:
+        return tuple(
+            Played("measure", (self.qubits[i.wires[0]],), target=(step, i.bit))
+            for step, i in template.instructions()
+            if i.name == "measure" and i.bit is not None
+        )
+
+    def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
+        bits, rng = LocalDevice().run(template, rows, shots, seed), np.random.default_rng(seed)
+        for read in self.played(template):
+            step, bit = read.target
+            p01, p10 = self.calibration.qubits[read.qubits[0]].flips
+            found = bits[:, :, step, bit]
+            bits[:, :, step, bit] = found ^ (rng.random(found.shape) < np.where(found, p10, p01))
+        return bits
+
+
+def test_any_device_with_a_calibration_is_asked_where_it_reads() -> None:
+    chip = Chip()
+    operations = (qj.RX(0, qj.Weight(0)), qj.CNOT(0, 1), qj.Reset(0), qj.Reset(1))
+    cell = qj.CircuitCell(qj.Circuit(2, operations), (qj.Z(1), qj.Z(0)))
+    (template,) = qj.hardware.templates(cell, steps=2)
+    order = [wire for wire, _ in template.measured]
+    assert places_of(chip, template).tolist() == [[chip.qubits[wire] for wire in order]] * 2
+    stated, found = LinearMitigation.of_backend(chip), calibrated(chip, cell, 2, shots=40_000)
+    assert stated.device == found.device == chip
+    assert stated.flips == ((0, 0.0, 0.1), (1, 0.02, 0.05), (2, 0.0, 0.0), (3, 0.3, 0.2))
+    np.testing.assert_allclose(found.flips, [stated.flips[0], stated.flips[3]], atol=0.015)
+    with pytest.raises(DeviceError, match="must have qubits of its own, but LocalDevice"):
+        LocalDevice().played(template)
 
 
 def test_flips_may_be_lists_and_devices_queued() -> None:

@@ -27,7 +27,6 @@ from qrnn_jax.hardware.protocol import AbstractDevice as AbstractDevice
 from qrnn_jax.hardware.protocol import Capabilities as Capabilities
 from qrnn_jax.hardware.qasm import to_openqasm3 as to_openqasm3
 from qrnn_jax.hardware.qiskit_device import QiskitDevice as QiskitDevice
-from qrnn_jax.hardware.qiskit_device import to_qiskit as to_qiskit
 from qrnn_jax.hardware.queue import Queue as Queue
 from qrnn_jax.hardware.speed import CircuitSize as CircuitSize
 from qrnn_jax.hardware.speed import Speed as Speed
@@ -36,5 +35,6 @@ from qrnn_jax.hardware.template import Instruction as Instruction
 from qrnn_jax.hardware.template import Template as Template
 from qrnn_jax.hardware.to_pennylane import pennylane_module as pennylane_module
 from qrnn_jax.hardware.to_pennylane import to_pennylane as to_pennylane
+from qrnn_jax.hardware.to_qiskit import to_qiskit as to_qiskit
 from qrnn_jax.hardware.twin import Twin as Twin
 from qrnn_jax.hardware.twin import twin as twin

@@ -20,6 +20,7 @@ from qrnn_jax.hardware.template import Template
 At = tuple[bytes, int]  # the hash of a request, and the number of the job in it
 # mistakes in a program; a ValueError is none: clients raise it for answers they cannot read
 _MISTAKES = (TypeError, ImportError, AttributeError, NotImplementedError)
+_UNKNOWN = "; it may still run, so it was not repeated"
 
 
 @final
@@ -71,6 +72,7 @@ class Attempts:
         self._pause = pause
         self._timeout = timeout
         self._awaited: dict[At, tuple[int, Awaited]] = {}  # submitted, and silent so far
+        self._open: dict[At, tuple[int, str | None]] = {}  # sent, perhaps; the ticket, if known
 
     def is_free(self, device: AbstractDevice, at: At) -> bool:
         """Whether a job was finished before, is under way, or costs nothing to play again.
@@ -79,7 +81,7 @@ class Attempts:
             device: who plays it.
             at: which job.
         """
-        if at in self._awaited:
+        if self._is_under_way(at):
             return True
         name = f"{name_of(*at)}-{self._failures(name_of(*at))}"
         if self._journal is None or not self._journal.knows(name):
@@ -87,6 +89,9 @@ class Attempts:
         if self._journal.holds(name):
             return True
         return device.replays_free or device.gives_tickets
+
+    def _is_under_way(self, at: At) -> bool:
+        return at in self._awaited or at in self._open
 
     def _failures(self, name: str) -> int:
         return 0 if self._journal is None else self._journal.failures(name)
@@ -111,19 +116,21 @@ class Attempts:
             kept = None if self._journal is None else self._journal.result(name)
             if kept is not None and kept.shape == job.shape:
                 return kept
-            is_new = at in self._awaited or self._purse.pay(name, *size, seed)
+            is_new = not self._is_under_way(at) and self._purse.pay(name, *size, seed)
             try:
-                found = self._answer(at, attempt, partial(self._play, job, name, seed, is_new))
+                found = self._answer(at, attempt, partial(self._play, job, attempt, seed, is_new))
                 problem = complaint(found, job.shape) or ""
             except Late:
-                problem = (
-                    f"no answer in {self._timeout} s; it may still run, so it was not repeated"
-                )
+                problem = f"no answer in {self._timeout} s{_UNKNOWN}"
                 continue
             except (*_MISTAKES, JournalError, BudgetError):
                 raise  # trying again would cost shots and change nothing
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
+                if job.device.gives_tickets and not isinstance(error, DeviceError):
+                    problem += _UNKNOWN
+                    continue
+            self._open.pop(at, None)
             if not problem:
                 self._note("finish", name, found)
                 return found
@@ -138,7 +145,9 @@ class Attempts:
 
     def _attempt(self, at: At) -> int:
         """The number of a job's next try, or of the one that is on its way."""
-        return self._awaited[at][0] if at in self._awaited else self._failures(name_of(*at))
+        if at in self._awaited:
+            return self._awaited[at][0]
+        return self._open[at][0] if at in self._open else self._failures(name_of(*at))
 
     def _answer(self, at: At, attempt: int, call: Callable[[], Any]) -> Any:
         """What a job returned: a new one, or one that is on its way."""
@@ -151,14 +160,30 @@ class Attempts:
             self._awaited[at] = attempt, awaited
             raise
 
-    def _play(self, job: Job, name: str, seed: int, is_new: bool) -> np.ndarray:
-        """Send a job and wait for it; only wait where its ticket is known."""
+    def _play(self, job: Job, attempt: int, seed: int, is_new: bool) -> np.ndarray:
+        """Send a job and wait for it; only wait where the device has it already."""
         given = job.template, job.rows, job.shots, seed
-        ticket = None if self._journal is None else self._journal.ticket(name)
+        if job.device.gives_tickets:
+            return job.device.attach(self._ticket(job, attempt, seed, is_new), *given)
+        if not is_new and not job.device.replays_free:
+            self._purse.pay_again(f"{name_of(*job.at)}-{attempt}", len(job.rows), job.shots)
+        return job.device.attach(None, *given)
+
+    def _ticket(self, job: Job, attempt: int, seed: int, is_new: bool) -> str | None:
+        """A device's name for a job: the one that is noted, or that it finds, or a new one."""
+        name = f"{name_of(*job.at)}-{attempt}"
+        noted = None if self._journal is None else self._journal.ticket(name)
+        ticket = noted or self._open.get(job.at, (attempt, None))[1]
+        if ticket is None and not is_new:
+            ticket = job.device.find(name)
         if ticket is None:
-            ticket = job.device.submit(name, *given)
-            if ticket is not None:
-                self._note("sent", name, ticket)
-            elif not is_new and not job.device.replays_free:
-                self._purse.pay_again(name, len(job.rows), job.shots)
-        return job.device.attach(ticket, *given)
+            self._open[job.at] = attempt, None
+            ticket = job.device.submit(name, job.template, job.rows, job.shots, seed)
+        if ticket is None:  # nothing was sent: it is played where it is awaited
+            return None
+        if not isinstance(ticket, str) or not ticket:
+            raise TypeError(f"A device must give tickets that are text, but gave {ticket!r}.")
+        self._open[job.at] = attempt, ticket
+        if noted is None:
+            self._note("sent", name, ticket)
+        return ticket

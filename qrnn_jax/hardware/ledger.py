@@ -80,6 +80,8 @@ class Bill:
         """
         job = event["job"]
         if "ticket" in event:
+            if not isinstance(event["ticket"], str):
+                raise TypeError("a ticket must be text")
             self.tickets[job] = event["ticket"]
         elif "failed" in event:
             request, _, attempt = job.rpartition("-")

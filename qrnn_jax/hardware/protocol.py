@@ -89,7 +89,12 @@ class AbstractDevice(abc.ABC):
 
     @property
     def gives_tickets(self) -> bool:
-        """Whether `submit` returns a ticket, and the same one for an id that it knows."""
+        """Whether jobs outlive who sent them: `submit`, `find` and `attach` are its own then.
+
+        Of these three, a `DeviceError` says that a job is over without an answer, so that it may be
+        sent, and paid, once more. After any other error it may still run: a `Queue` asks for it
+        again, and does not send it twice.
+        """
         return False
 
     def pinned(self, qubits: tuple[int, ...]) -> Self:
@@ -171,17 +176,26 @@ class AbstractDevice(abc.ABC):
     ) -> str | None:
         """Send a job without waiting for it. For remote devices; a simulator has nothing to send.
 
-        Sending the id of a job that the device has already (put it among the job's tags) must send
-        nothing and return the same ticket: it is asked again where a process died in between.
-
         Arguments:
-            job: an id that no other job has.
+            job: its id, by which `find` must know it: put it among the job's tags.
             template, rows, shots, seed: as in `run`.
 
         Returns:
             The ticket by which `attach` finds the job again; None where `attach` plays it.
         """
         del job, template, rows, shots, seed
+        return None
+
+    def find(self, job: str) -> str | None:
+        """The ticket of a job that may have been sent by a process that died before it noted it.
+
+        Arguments:
+            job: the id that `submit` was given, or would have been.
+
+        Returns:
+            None where the job never arrived, so that sending it costs what was paid for it.
+        """
+        del job
         return None
 
     def attach(

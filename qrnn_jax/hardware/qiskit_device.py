@@ -11,10 +11,11 @@ What was measured to go wrong there, and what stands against it:
     NaN angles give ordinary counts                    the queue refuses them
     symbols are renamed by exporters                   plain names, `a_3_1`
     transpiling bound circuits drops special angles    transpiled once, with symbols
-    the first bit of a register is its lowest          unpacked here, nowhere else
+    the first bit of a register is its lowest          unpacked in `qiskit_sampler.py` only
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from typing import Any, final
 
@@ -22,14 +23,15 @@ import numpy as np
 
 from qrnn_jax.hardware.calibration import Calibration, calibration
 from qrnn_jax.hardware.errors import DeviceError
-from qrnn_jax.hardware.lower import expanded
 from qrnn_jax.hardware.protocol import GATES, AbstractDevice, Capabilities
+from qrnn_jax.hardware.qiskit_jobs import ServiceJobs
+from qrnn_jax.hardware.qiskit_sampler import bits_of, maker_of, pubs_of
 from qrnn_jax.hardware.speed import CircuitSize, Speed
-from qrnn_jax.hardware.template import CONDITION, Instruction, Template, reversed_bits
+from qrnn_jax.hardware.template import CONDITION, Template
+from qrnn_jax.hardware.to_qiskit import to_qiskit
 from qrnn_jax.hardware.transpiled import Played, played
 
 _MAX_SHOTS = 2048
-_SCRATCH = "scratch"
 
 
 @final
@@ -41,6 +43,9 @@ class QiskitDevice(AbstractDevice):
             makes one for a seed. Only with the latter is playing a job again free.
         backend: the device behind it, for which circuits are transpiled, and whose instructions
             are the capabilities; None sends them as they are, for simulators.
+        service: keeps the sampler's jobs, `backend.service` of IBM: a `Queue` with a journal then
+            waits for a job that was sent by a process that is gone, instead of paying for another
+            one. None: no job is found again.
         optimization_level: of the transpiler, 0 to 3.
         scheduled: whether waiting times are written into the circuit as delays: Aer lets qubits
             decay there, and nowhere else while they wait. Hardware waits by itself. No conditions
@@ -49,7 +54,8 @@ class QiskitDevice(AbstractDevice):
         speed: how fast it plays a circuit of some size, for `plan`; None where nobody knows.
 
     Raises:
-        TypeError: neither a sampler nor a function.
+        TypeError: neither a sampler nor a function; a service that does not find jobs, or that
+            comes with a sampler without tags, or a function.
         ValueError: a sampler with a seed of its own: it would return the same shots every time; a
             schedule or a layout without a backend; another optimization level.
         DeviceError: when it is made ready for a circuit, one that cannot be transpiled: a layout
@@ -71,24 +77,16 @@ class QiskitDevice(AbstractDevice):
         sampler: Any,
         *,
         backend: Any = None,
+        service: Any = None,
         optimization_level: int = 1,
         scheduled: bool = False,
         layout: tuple[int, ...] | None = None,
         speed: Callable[[CircuitSize], Speed] | None = None,
     ) -> None:
         _check_transpiler(backend, optimization_level, scheduled or layout is not None)
-        self._make: Callable[[int], Any]
-        self._sampler = sampler
-        if callable(getattr(sampler, "run", None)):
-            _check_unseeded(sampler)
-            self._make = lambda seed: sampler
-        elif callable(sampler):
-            self._make = sampler
-        else:
-            raise TypeError(
-                "Argument `sampler` must be a sampler of Qiskit or a function that makes one for a "
-                f"seed, but is {sampler!r}; try `lambda seed: SamplerV2(seed=seed)`."
-            )
+        self._make = maker_of(sampler)
+        self._replays_free = self._make is sampler  # a function of the seed
+        self._jobs = None if service is None else ServiceJobs(sampler, service)
         self._backend = backend
         self._level = optimization_level
         self._scheduling = "alap" if scheduled else None
@@ -98,7 +96,11 @@ class QiskitDevice(AbstractDevice):
 
     @property
     def replays_free(self) -> bool:
-        return self._make is self._sampler  # a function of the seed
+        return self._replays_free
+
+    @property
+    def gives_tickets(self) -> bool:
+        return self._jobs is not None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -124,26 +126,32 @@ class QiskitDevice(AbstractDevice):
         return None if self._speed is None else self._speed(self.size(template))
 
     def run(self, template: Template, rows: np.ndarray, shots: int, seed: int) -> np.ndarray:
-        bits = np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)
         if not template.outputs:
-            return bits
-        circuit = self.circuit(template)
-        place = {name: column for column, name in enumerate(template.symbols)}
-        table = rows[:, [place[symbol.name] for symbol in circuit.parameters]]
-        # rows of a table without columns would all return the same shots
-        pubs = [(circuit, table)] if table.shape[1] else [circuit] * len(rows)
-        results = self._make(seed).run(pubs, shots=shots).result()
-        for step in template.read_steps:
-            packed = [_register(result.data, f"y{step}") for result in results]
-            stacked = np.concatenate([p.reshape(-1, *p.shape[-2:]) for p in packed])
-            every = np.unpackbits(stacked, axis=-1)[..., ::-1]  # the last byte holds bit 0
-            if every.shape[:2] != bits.shape[:2]:  # NumPy would repeat a single shot
-                raise DeviceError(
-                    f"The device must return {bits.shape[:2]} rows and shots, but returned "
-                    f"{every.shape[:2]}."
-                )
-            bits[:, :, step] = every[..., : template.outputs]
-        return bits
+            return np.zeros((len(rows), shots, template.steps, 0), np.uint8)
+        pubs = pubs_of(self.circuit(template), template, rows)
+        return bits_of(self._make(seed).run(pubs, shots=shots).result(), template, len(rows), shots)
+
+    def submit(
+        self, job: str, template: Template, rows: np.ndarray, shots: int, seed: int
+    ) -> str | None:
+        if self._jobs is None or not template.outputs:
+            return None
+        return self._jobs.send(job, pubs_of(self.circuit(template), template, rows), shots)
+
+    def find(self, job: str) -> str | None:
+        return None if self._jobs is None else self._jobs.find(job)
+
+    def attach(
+        self, ticket: str | None, template: Template, rows: np.ndarray, shots: int, seed: int
+    ) -> np.ndarray:
+        if ticket is None:
+            return self.run(template, rows, shots, seed)
+        if self._jobs is None:
+            raise DeviceError(
+                f"The device must have a service to find the job {ticket}, but has none; try "
+                "`QiskitDevice(sampler, service=backend.service)`."
+            )
+        return bits_of(self._jobs.results(ticket), template, len(rows), shots)
 
     def circuit(self, template: Template) -> Any:
         """The `QuantumCircuit` of a template, transpiled once, its symbols still free.
@@ -179,14 +187,10 @@ class QiskitDevice(AbstractDevice):
             ) from error
 
     def pinned(self, qubits: tuple[int, ...]) -> "QiskitDevice":
-        return QiskitDevice(
-            self._sampler,
-            backend=self._backend,
-            optimization_level=self._level,
-            scheduled=self._scheduling is not None,
-            layout=qubits,
-            speed=self._speed,
-        )
+        _check_transpiler(self._backend, self._level, placed=True)
+        made = copy(self)
+        made._layout, made._circuits = qubits, {}
+        return made
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -203,94 +207,6 @@ class QiskitDevice(AbstractDevice):
         return played(self.circuit(template), template.symbols, tick)
 
 
-def _register(data: Any, name: str) -> np.ndarray:
-    """The packed bits of one classical register, (.., shots, bytes)."""
-    if name not in data:
-        raise DeviceError(
-            f"The device must return the register {name}, but returned {sorted(data)}."
-        )
-    return np.asarray(data[name].array)
-
-
-def to_qiskit(template: Template, *, two_wire_turns: bool = True) -> Any:
-    """A template as a `QuantumCircuit`: wire k is qubit k, step t is measured into register yt.
-
-    Equation: bit j of register yt belongs to the j-th measured wire; parameter a_t_k is the entry
-    [t, k] of the occurrence tape.
-
-    Arguments:
-        template: from `templates(cell, steps)`.
-        two_wire_turns: whether rxx, ryy and rzz stay as they are; else they become cx and rz, whose
-            angles no device restricts.
-
-    Returns:
-        An unrolled circuit without loops; conditions only where bits are fed back.
-
-    Raises:
-        ValueError: noise: a device has its own.
-
-    Example:
-        >>> import qrnn_jax as qj
-        >>> (template,) = qj.hardware.templates(qj.cells.Takaki(inputs=1, memory=1, depth=1), 2)
-        >>> def draw():  # with the extra `qiskit`
-        ...     print(qj.hardware.to_qiskit(template))
-
-    Source: Qiskit's `QuantumCircuit`.
-    """
-    try:
-        from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-        from qiskit.circuit import Parameter
-    except ImportError as error:
-        raise ImportError(
-            '`to_qiskit` needs the package qiskit; try `pip install "qrnn_jax[qiskit]"`.'
-        ) from error
-
-    registers = {t: ClassicalRegister(template.outputs, f"y{t}") for t in template.read_steps}
-    scratch = ClassicalRegister(1, _SCRATCH)
-    instructions = list(template.instructions())
-    if any(i.name == "measure" and i.bit is None for _, i in instructions):
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values(), scratch)
-    else:
-        circuit = QuantumCircuit(QuantumRegister(template.wires, "q"), *registers.values())
-    symbols: dict[str, Any] = {}
-    for step, whole in instructions:
-        for instruction in [whole] if two_wire_turns else expanded(whole):
-            if instruction.name == "measure":
-                bit = instruction.bit
-                target = scratch[0] if bit is None else registers[step][bit]
-                circuit.measure(instruction.wires[0], target)
-                continue
-            angle = None
-            if instruction.angle is not None:
-                name = f"a_{step}_{instruction.angle.column}"
-                symbol = symbols.setdefault(name, Parameter(name))
-                angle = symbol * instruction.angle.scale + instruction.angle.offset
-            if instruction.when is None:
-                _append(circuit, instruction, angle)
-                continue
-            number = reversed_bits(instruction.when, template.outputs)
-            with circuit.if_test((registers[step - 1], number)):
-                _append(circuit, instruction, angle)
-    return circuit
-
-
-def _append(circuit: Any, instruction: Instruction, angle: Any) -> None:
-    """One gate or reset, by the method of its name."""
-    name, wires = instruction.name, instruction.wires
-    if name == "kraus" or any(instruction.flips):
-        raise ValueError(
-            "A circuit for Qiskit must be free of noise, but this one has noise; try the cell "
-            "without it: a device has its own."
-        )
-    if name == "unitary":
-        # a copy: from a read-only array Aer and the transpiler took other numbers
-        circuit.unitary(np.array(instruction.matrices[0]), list(wires[::-1]))
-    elif angle is not None:
-        getattr(circuit, name)(angle, *wires)
-    else:
-        getattr(circuit, name)(*wires)
-
-
 def _check_transpiler(backend: Any, level: int, placed: bool) -> None:
     """Refuse settings that no transpiler takes, or that none would ever see."""
     if backend is None and placed:
@@ -301,23 +217,4 @@ def _check_transpiler(backend: Any, level: int, placed: bool) -> None:
     if isinstance(level, bool) or level not in (0, 1, 2, 3):
         raise ValueError(
             f"Argument `optimization_level` must be 0, 1, 2 or 3, but is {level!r}; try 1."
-        )
-
-
-def _check_unseeded(sampler: Any) -> None:
-    """Refuse a simulator's sampler that repeats itself."""
-    options = getattr(sampler, "options", None)
-    backend = getattr(sampler, "backend", None) or getattr(sampler, "_backend", None)
-    passed = getattr(options, "run_options", None)
-    seeds = (
-        getattr(sampler, "seed", None),
-        getattr(options, "seed_simulator", None),
-        passed.get("seed_simulator") if isinstance(passed, dict) else None,
-        getattr(getattr(backend, "options", None), "seed_simulator", None),
-    )
-    seed = next((found for found in seeds if found is not None), None)
-    if seed is not None:
-        raise ValueError(
-            f"Argument `sampler` must draw fresh shots in every job, but has the seed {seed}; try "
-            "`QiskitDevice(lambda seed: SamplerV2(seed=seed))`."
         )

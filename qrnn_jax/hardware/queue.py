@@ -34,7 +34,8 @@ class Queue:
 
     A job without an answer after `timeout` seconds may still run, and be billed: it is awaited
     again in the remaining tries, and never submitted a second time. If it stays silent, the request
-    fails; the same request, made later, finds the answer or goes on waiting for it.
+    fails; the same request, made later, finds the answer or goes on waiting for it. The same holds
+    for a lost connection to a device that gives tickets (`AbstractDevice.gives_tickets`).
 
     Arguments:
         device: who plays.

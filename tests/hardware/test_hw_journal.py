@@ -170,16 +170,20 @@ class Remote(Fake):
         fault = self.faults.pop(0) if self.faults else None
         if fault == "before":
             raise Killed
-        sent = self.calls
-        if job not in sent:
-            sent.append(job)
+        self.calls.append(job)
         if fault == "after":
             raise Killed
-        return f"ticket of {sent.index(job)}"
+        return f"ticket of {len(self.calls) - 1}"
+
+    def find(self, job):  # type: ignore[no-untyped-def]
+        return f"ticket of {self.calls.index(job)}" if job in self.calls else None
 
     def attach(self, ticket, template, rows, shots, seed):  # type: ignore[no-untyped-def]
-        if self.faults and self.faults.pop(0) == "waiting":
+        fault = self.faults.pop(0) if self.faults else None
+        if fault == "waiting":
             raise Killed
+        if isinstance(fault, Exception):
+            raise fault
         assert ticket == f"ticket of {len(self.calls) - 1}"
         return fake().run(template, rows, shots, seed)
 
@@ -195,7 +199,7 @@ def test_a_remote_job_is_sent_once(tmp_path: Path, moment: str) -> None:
     assert len(sent) == (0 if moment == "before" else 1)
     again = Remote(limits, [], sent, replays_free=False)
     queue, _ = ask(again, tmp_path)
-    assert len(again.calls) == 1  # the id is known: nothing was sent twice
+    assert len(again.calls) == 1  # found by its id: nothing was sent twice
     assert queue.spent == COST
     tickets = [line["ticket"] for line in lines(tmp_path) if "ticket" in line]
     assert tickets == ["ticket of 0"]
@@ -252,6 +256,23 @@ def test_a_ticket_makes_a_replay_free(tmp_path: Path) -> None:
     Journal(tmp_path).forget()
     queue, _ = ask(device, tmp_path, budget=COST)
     assert (queue.spent, len(device.calls)) == (COST, 1)
+
+
+@pytest.mark.parametrize(("error", "jobs"), [(OSError("no line"), 1), (DeviceError("over"), 2)])
+def test_only_a_job_that_is_over_is_sent_again(tmp_path: Path, error: Exception, jobs: int) -> None:
+    device = Remote(fake().limits, ["", error], replays_free=False)
+    queue, _ = ask(device, tmp_path)
+    assert (queue.jobs, queue.spent, len(device.calls)) == (jobs, jobs * COST, jobs)
+    assert len([line for line in lines(tmp_path) if "failed" in line]) == jobs - 1
+
+
+@pytest.mark.parametrize("ticket", [7, "", b"bytes"])
+def test_tickets_are_text(tmp_path: Path, ticket: object) -> None:
+    device = Remote(fake().limits, replays_free=False)
+    device.submit = lambda job, *given: ticket  # type: ignore[method-assign, assignment]
+    with pytest.raises(TypeError, match="A device must give tickets that are text, but gave"):
+        ask(device, tmp_path)
+    assert Journal(tmp_path).ticket(lines(tmp_path)[0]["job"]) is None
 
 
 def test_queues_on_one_journal_share_its_budget(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from qrnn_jax.hardware.from_pennylane import from_pennylane as from_pennylane
 from qrnn_jax.hardware.from_qasm import check_openqasm3 as check_openqasm3
 from qrnn_jax.hardware.from_qasm import from_openqasm3 as from_openqasm3
 from qrnn_jax.hardware.from_qiskit import from_qiskit as from_qiskit
+from qrnn_jax.hardware.ibm import ibm_device as ibm_device
 from qrnn_jax.hardware.journal import Journal as Journal
 from qrnn_jax.hardware.local import LocalDevice as LocalDevice
 from qrnn_jax.hardware.mitigation import LinearMitigation as LinearMitigation

@@ -217,14 +217,29 @@ def _pairs(operation: _Operation) -> list[tuple[_Value | None, _Value]]:
     if operation.name in _OVERWRITING:
         return [(operation.inputs[0], operation.outputs[0])]
     if operation.name == "scan":
-        return list(
-            zip(operation.inputs[operation.equation.params["num_consts"] :], _carry(operation))
-        )
+        first = _carry_of(operation.equation)[0]
+        return list(zip(operation.inputs[first:], _carry(operation)))
     return []
 
 
 def _carry(operation: _Operation) -> list[_Value]:
-    return operation.outputs[: operation.equation.params["num_carry"]]
+    return operation.outputs[: _carry_of(operation.equation)[1]]
+
+
+def _carry_of(scan: JaxprEqn) -> tuple[int, int]:
+    """Where a scan's carry begins among its operands, and how many arrays it has.
+
+    Told by the shapes, whose names differ between versions of JAX: the carry and what comes before
+    it have the same rank inside and outside, and what runs over the steps has one more outside.
+    """
+    (body,) = _programs(scan)
+    whole = sum(_rank(a) == _rank(b) for a, b in zip(scan.invars, body.invars))
+    carried = sum(_rank(a) == _rank(b) for a, b in zip(scan.outvars, body.outvars))
+    return whole - carried, carried
+
+
+def _rank(atom: Any) -> int:
+    return len(getattr(atom.aval, "shape", ()))
 
 
 def _is_stack(operation: _Operation, value: _Value) -> bool:
@@ -236,7 +251,7 @@ def _inside(operation: _Operation) -> int:
     """What one turn of a loop takes."""
     if operation.name not in _LOOPS:
         return 0
-    carried = operation.equation.params["num_carry"] if operation.name == "scan" else 0
+    carried = _carry_of(operation.equation)[1] if operation.name == "scan" else 0
     return max(_peak(program, carried) for program in _programs(operation.equation))
 
 

@@ -232,9 +232,15 @@ def test_json_says_what_where_and_with_which_versions():
     found = json.loads(json.dumps(found, allow_nan=False))
     assert found["sizes"] == {"wires": 3, "steps": 3, "batch": 12, "parameters": 12}
     assert found["reference"] == {"loss_float64": 0.5, "golden": None}
-    assert {"cpu", "cores", "memory_bytes", "system", "device", "load_average"} == set(
-        found["machine"]
-    )
+    assert {
+        "cpu",
+        "vector_bytes",
+        "cores",
+        "memory_bytes",
+        "system",
+        "device",
+        "load_average",
+    } == set(found["machine"])
     assert {"python", "qrnn_jax", "jax", "jaxlib", "numpy"} == set(found["versions"])
     assert found["versions"]["jax"] == jax.__version__
     assert found["quick"] is True

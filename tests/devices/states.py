@@ -84,7 +84,7 @@ def compiled(devices: int) -> Any:
     cell = wide_cell()
     engine = qj.StateVector(devices=devices)
     options = {"engine": engine, "gradient": qj.Backprop()}
-    data = jnp.ones((8, 1))
+    data = jnp.ones((16, 1))
     slope = jax.jit(jax.grad(lambda w: qj.run(cell, w, data, **options).sum()))
     return slope.lower(cell.init(jax.random.key(0))).compile()
 

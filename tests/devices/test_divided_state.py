@@ -36,9 +36,9 @@ def test_devices_exchange_halves_and_never_gather(found: dict[str, Any]) -> None
 
 
 def test_a_device_holds_its_share_only(found: dict[str, Any]) -> None:
-    """The largest array is what reverse mode stores of eight steps: eight parts of a state."""
+    """The largest array is what reverse mode stores of 16 steps: 16 parts of a state."""
     program = found["program"]
-    assert program["largest"] == 8 * STATE // 4
+    assert program["largest"] == 16 * STATE // 4
     one, four = program["memory"]
     assert four < 0.3 * one
 

@@ -21,14 +21,11 @@ from benchmarks.machine import origin
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "results" / "hardware" / "plan.json"
 PACKAGES = ("qrnn_jax", "jax", "jaxlib", "numpy", "qiskit", "qiskit-aer", "qiskit-ibm-runtime")
-_SMALL = "Takaki(inputs=1, memory=1, depth=1)"
-_WIDE = "Takaki(inputs=6, memory=6, depth=1)"
 CELLS = {
-    _SMALL: qj.cells.Takaki(inputs=1, memory=1, depth=1),
+    "Takaki(inputs=1, memory=1, depth=1)": qj.cells.Takaki(inputs=1, memory=1, depth=1),
     "Viqueira(exchange=1, memory=2, layers=1, uploads=1)": qj.cells.Viqueira(
         exchange=1, memory=2, layers=1, uploads=1
     ),
-    _WIDE: qj.cells.Takaki(inputs=6, memory=6, depth=1),
 }
 DEVICES = (("aer", None, 200), ("aer", "fake_manila", 20))  # with shots
 STEPS = (3, 8)
@@ -78,17 +75,12 @@ class Timed(qj.hardware.AbstractDevice):
 
 
 def cases() -> list[Case]:
-    """Small circuits in every combination; a wide one, several jobs, a chip of 127 qubits."""
+    """Small circuits in every combination."""
     return [
-        *(
-            Case(device, noise, cell, steps, shots)
-            for device, noise, shots in DEVICES
-            for cell in list(CELLS)[:2]
-            for steps in STEPS
-        ),
-        Case("aer", None, _WIDE, 3, 20),
-        Case("aer", None, _SMALL, 3, 5000),
-        Case("aer", "fake_sherbrooke", _SMALL, 3, 20),
+        Case(device, noise, cell, steps, shots)
+        for device, noise, shots in DEVICES
+        for cell in CELLS
+        for steps in STEPS
     ]
 
 

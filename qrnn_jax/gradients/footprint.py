@@ -24,6 +24,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 _SUMS = {"add", "sub", "add_any", "neg", "sign", "conj", "select_n"}
 _PRODUCTS = {"mul", "div", "square", "integer_pow", "pow", "sqrt", "rsqrt", "abs", "max", "min"}
+_PRODUCTS |= {"one_minus_square"}  # since JAX 0.11, in the slopes of arc functions and tanh
 _CURVES = {"exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan2"}
 _ARITHMETIC = _SUMS | _PRODUCTS | _CURVES
 _MOVES = {"slice", "split", "concatenate", "stack", "gather", "transpose", "iota", "xor"}

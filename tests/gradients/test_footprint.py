@@ -182,3 +182,12 @@ def test_arithmetic_is_counted_turn_by_turn():
     assert footprint(lambda x: lax.scan(step, x, length=7)[0], SQUARE).flops == 7 * 2 * 100**3
     complex_square = jax.ShapeDtypeStruct((100, 100), jnp.complex64)
     assert footprint(lambda x: x @ x, complex_square).flops == 8 * 100**3
+
+
+def test_slopes_of_arc_functions_are_counted():
+    """1 - x**2 is an operation of its own since JAX 0.11."""
+
+    def slope(function):
+        return footprint(lambda x: jax.jvp(function, (x,), (x,))[1], SQUARE).flops
+
+    assert slope(jnp.arcsin) > slope(jnp.sin)  # x**2, 1 - x**2 and 1 / sqrt beside one cosine

@@ -17,6 +17,7 @@ from qrnn_jax.hardware.template import Template
 _SIZES, _ROWS, _PAID = (2**2, 2**5, 2**8, 2**11, 2**14, 2**16), 256, 2**12
 _LONGER = 0.5, 0.5  # than the smallest job, in seconds and in its own time: then it can be told
 _TRIES, _ENOUGH = 3, 1.5  # of a job, the fastest counts; seconds after which none is added
+_CLEARLY = 1.5  # times longer than possible: then a job was disturbed
 
 
 class Clock(NamedTuple):
@@ -89,7 +90,8 @@ def pilot(queue: Queue, template: Template, shots: int, most: int) -> Speed:
 
     Three unknowns, three times: of a job of one row and shot; of one with as many shots as wanted,
     and rows until it takes clearly longer, or is as large as allowed; of one with these rows and
-    one shot. A job before them pays for what is done once.
+    one shot. A job before them pays for what is done once. A job of n times as many executions
+    takes at most n times as long; one that seems to take longer was disturbed.
 
     Arguments:
         queue: where the pilot's jobs go.
@@ -101,17 +103,18 @@ def pilot(queue: Queue, template: Template, shots: int, most: int) -> Speed:
         BudgetError, DeviceError: as `Queue.run`.
     """
     play = partial(_timed, queue, template)
-    play(1, 1)
-    one = _fastest(partial(play, 1, 1))
+    one = _fastest(partial(play, 1, 1), play(1, 1))
     longer = one + max(_LONGER[0], _LONGER[1] * one)
     rows, repeated, seconds = 1, 1, one
-    for rows, repeated in _jobs(queue, shots, most):
-        seconds = _fastest(partial(play, rows, repeated), until=longer)
+    for job in _jobs(queue, shots, most):
+        bound = seconds * np.prod(job) / (rows * repeated)
+        rows, repeated = job
+        seconds = _fastest(partial(play, rows, repeated), bound, until=longer)
         if seconds >= longer:
             break
     else:
-        seconds = min(seconds, _fastest(partial(play, rows, repeated)))
-    single = one if rows == 1 else _fastest(partial(play, rows, 1))
+        seconds = _fastest(partial(play, rows, repeated), seconds)
+    single = one if rows == 1 else _fastest(partial(play, rows, 1), seconds)
     execution = max(seconds - single, 0.0) / max(rows * (repeated - 1), 1)
     row = max((single - one) / max(rows - 1, 1) - execution, 0.0)
     return Speed(max(one - row - execution, 0.0), row, execution)
@@ -130,14 +133,17 @@ def _jobs(queue: Queue, shots: int, most: int) -> Iterator[tuple[int, int]]:
             yield rows, repeated
 
 
-def _fastest(play: Callable[[], float], until: float = 0.0) -> float:
+def _fastest(play: Callable[[], float], bound: float, until: float = 0.0) -> float:
     """The seconds of a job, the fastest of several tries: somebody else may be at work.
 
-    One below `until` is not tried again."""
+    One below `until` is not tried again. A long one is only where it takes clearly more than it
+    can, `bound`."""
     found = [play()]
-    while found[-1] >= until and len(found) < _TRIES and sum(found) < _ENOUGH:
+    while found[-1] >= until and len(found) < _TRIES:
+        if sum(found) >= _ENOUGH and min(found) <= _CLEARLY * bound:
+            break
         found.append(play())
-    return min(found)
+    return min(*found, bound)
 
 
 def _timed(queue: Queue, template: Template, rows: int, shots: int) -> float:

@@ -16,6 +16,7 @@ from qrnn_jax.hardware import Capabilities, DeviceError, LocalDevice, Queue, Spe
 from qrnn_jax.hardware.plan_count import Tally, requests_of
 from qrnn_jax.hardware.plan_inputs import CANDIDATES
 from qrnn_jax.hardware.plan_result import duration
+from qrnn_jax.hardware.plan_time import pilot
 from tests.helpers import cell_inputs
 
 W, D = qj.Weight, qj.Data
@@ -376,6 +377,8 @@ def test_time_is_the_sum_over_jobs() -> None:
 class Clocked(Spy):
     """Plays in no time, on a clock of its own; of three jobs one takes a tenth longer."""
 
+    stalls: tuple[int, ...] = ()  # the numbers of jobs that stop for two seconds
+
     def __init__(self, monkeypatch: pytest.MonkeyPatch, speed: Speed, free: bool = False) -> None:
         super().__init__(replace(LocalDevice().capabilities, max_rows=4096, max_shots=2048))
         self.true, self.now, self.free = speed, 0.0, free
@@ -390,6 +393,7 @@ class Clocked(Spy):
         self.jobs.append((len(rows), shots))
         disturbed = 1.1 if len(self.jobs) % 3 == 0 else 1.0
         self.now += disturbed * self.true.seconds(len(rows), shots)
+        self.now += 2.0 * (len(self.jobs) in self.stalls)
         return np.zeros((len(rows), shots, template.steps, template.outputs), np.uint8)
 
 
@@ -416,6 +420,20 @@ def test_a_pilot_finds_the_speed(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert exact / 1.25 < found.rules[0].seconds < 1.25 * exact
         assert device.now - begin < max(25.0, 9 * true.seconds(1, 1))  # a few executions
     assert queue.spent == sum(rows * shots for rows, shots in device.jobs)
+
+
+@pytest.mark.parametrize("stalled", range(1, 14))
+@pytest.mark.parametrize("name", ["aer", "fast"])
+def test_a_pilot_is_not_misled_by_one_job_that_stops(
+    name: str, stalled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 4 executions or of 256: two seconds there look like a slow device."""
+    device, true = Clocked(monkeypatch, SPEEDS[name]), SPEEDS[name]
+    device.stalls = (stalled,)
+    (template,) = qj.hardware.templates(CELLS["takaki"], 2)
+    found = pilot(Queue(device), template, 100, 2**12)
+    assert found.seconds(25, 100) == pytest.approx(true.seconds(25, 100), rel=0.25)
+    assert len(device.jobs) > 10
 
 
 def test_a_pilot_stays_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:

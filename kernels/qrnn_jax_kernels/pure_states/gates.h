@@ -61,6 +61,7 @@ template <typename T>
 class Gates {
  public:
   using L = Lanes<T>;
+  using Vec = typename L::Vec;
   using Index = typename L::Index;
   using C = Complex<T>;
 
@@ -71,19 +72,30 @@ class Gates {
   void forward(const Numbered<T>& given, const Labels& labels, Block<C>& psi) {
     const Form form = form_of(*given.gate, labels);
     coefficients(given, form, false);
-    apply(form, psi);
+    if (!within_rows(form)) return apply(form, psi);
+    given.gate->real() ? each_row<false>(form, psi.get()) : each_row<true>(form, psi.get());
   }
 
-  // psi <- U^+ psi, sums += dL/dU, lambda <- U^+ lambda
-  void backward(const Numbered<T>& given, const Labels& labels, Block<C>& psi, Block<C>& lambda) {
+  // psi <- U^+ psi, sums += dL/dU, lambda <- U^+ lambda; both are stored without factors `missing`.
+  void backward(const Numbered<T>& given, const Labels& labels, Block<C>& psi, Block<C>& lambda,
+                Vec missing) {
     const Form form = form_of(*given.gate, labels);
     coefficients(given, form, true);
     for (auto& row : sum_) {
       for (auto& sum : row) sum = C{};
     }
-    apply(form, psi);
-    gather(form, psi.get(), lambda.get());
-    apply(form, lambda);
+    if (within_rows(form)) {
+      given.gate->real() ? each_row<false>(form, psi.get(), lambda.get())
+                         : each_row<true>(form, psi.get(), lambda.get());
+    } else {
+      apply(form, psi);
+      gather(form, psi.get(), lambda.get());
+      apply(form, lambda);
+    }
+    const Vec weight = missing * missing;
+    for (auto& row : sum_) {
+      for (auto& sum : row) sum = {sum.re * weight, sum.im * weight};
+    }
     scatter(given, form);
   }
 
@@ -166,6 +178,54 @@ class Gates {
           if (form.lanes_tell || b == q) given.add_to(b, b ^ d, where(form, q, b, sum_[q][d]));
         }
       }
+    }
+  }
+
+  static bool within_rows(const Form& form) { return form.wires == 1 && form.in_place; }
+
+  // visit(row) for all of a pattern.
+  template <typename F>
+  QRNN_INLINE void each_of(const Form& form, int pattern, F&& visit) const {
+    for (int64_t r = 0; r < rows_; ++r) {
+      if (form.row_pattern(r) == pattern) visit(r);
+    }
+  }
+
+  template <bool complex>
+  QRNN_INLINE static C mixed(C same, C other, C x, int flip) {
+    C sum = product<complex>(same, x);
+    add_product<complex>(sum, other, L::swapped(x, flip));
+    return sum;
+  }
+
+  // A gate on one wire that mixes lanes only.
+  template <bool complex>
+  void each_row(const Form& form, C* psi) const {
+    const int flip = form.lane_flip[1];
+    for (int q = 0; q < 2; ++q) {
+      const C same = held(factor_[q][0]), other = held(factor_[q][1]);
+      each_of(form, q, [&](int64_t r) QRNN_INLINE {
+        keep(psi[r], mixed<complex>(same, other, held(psi[r]), flip));
+      });
+    }
+  }
+
+  // Undoes it; its cotangents are added to the sums.
+  template <bool complex>
+  void each_row(const Form& form, C* psi, C* lambda) {
+    const int flip = form.lane_flip[1];
+    for (int q = 0; q < 2; ++q) {
+      const C same = held(factor_[q][0]), other = held(factor_[q][1]);
+      C here{}, there{};
+      each_of(form, q, [&](int64_t r) QRNN_INLINE {
+        const C x = mixed<complex>(same, other, held(psi[r]), flip), k = held(lambda[r]);
+        add_conj_product<complex>(here, x, k);
+        add_conj_product<complex>(there, L::swapped(x, flip), k);
+        keep(psi[r], x);
+        keep(lambda[r], mixed<complex>(same, other, k, flip));
+      });
+      keep(sum_[q][0], here);
+      keep(sum_[q][1], there);
     }
   }
 

@@ -100,8 +100,8 @@ class Group {
       load_step(t);
       forward(0, program_.read);
       for (int64_t w = 0; w < words_.count(); ++w) {
-        store_sum(words_.read(w, labels_, psi_.get()), arrays_.reads, sizes_.steps * words_.count(),
-                  t * words_.count() + w);
+        const Vec read = words_.read(w, labels_, psi_.get()) * missing_ * missing_;
+        store_sum(read, arrays_.reads, sizes_.steps * words_.count(), t * words_.count() + w);
       }
       forward(program_.read, program_.gates.size());
       steady(sizes_.steps - 1 - t);
@@ -142,7 +142,7 @@ class Group {
       pass_.open();
       while (first < last && pass_.take(numbered(first), labels_)) ++first;
       if (!pass_.empty()) {
-        pass_.forward(psi_.get(), workers_);
+        pass_.forward(psi_.get(), missing_, workers_);
       } else if (!relabelled(program_.gates[first])) {
         gates_.forward(numbered(first++), labels_, psi_);
       } else {
@@ -157,9 +157,9 @@ class Group {
       back_.open();
       while (first < last && back_.take(numbered(last - 1), labels_)) --last;
       if (!back_.empty()) {
-        back_.backward(psi_.get(), lambda_.get(), workers_);
+        back_.backward(psi_.get(), lambda_.get(), missing_, workers_);
       } else if (!relabelled(program_.gates[last - 1])) {
-        gates_.backward(numbered(--last), labels_, psi_, lambda_);
+        gates_.backward(numbered(--last), labels_, psi_, lambda_, missing_);
       } else {
         --last;
       }
@@ -240,6 +240,7 @@ class Group {
       for (int64_t r = first; r < std::min(first + kRun, layout_.rows()); ++r) {
         sum += psi_[r].re * psi_[r].re + psi_[r].im * psi_[r].im;
       }
+      sum *= missing_ * missing_;
       for (int l = 0; l < L::count; ++l) found[l] += sum[l];
     }
     for (int l = 0; l < L::count; ++l) {
@@ -249,6 +250,7 @@ class Group {
   }
 
   // Gates are rounded and the same ones act again and again: what that does to the norm is undone.
+  // Nothing is missing then, nor after the last step.
   void steady(int64_t t) {
     if (t % kSteady) return;
     const auto now = norms();
@@ -258,6 +260,8 @@ class Group {
       // else it is no rounding, or the norm is out of range
       scale[l] = ratio > 0.5 && ratio < 2 ? static_cast<T>(std::sqrt(ratio)) : T(1);
     }
+    scale *= missing_;
+    missing_ = Vec{} + 1;
     for (C* state : {psi_.get(), lambda_.get()}) {
       for (int64_t r = 0; state && r < layout_.rows(); ++r) {
         state[r].re *= scale;
@@ -288,6 +292,7 @@ class Group {
   Words<T> words_;
   Block<C> psi_, lambda_;
   Block<Vec> fixed_, varying_, fixed_sum_, varying_sum_;
+  Vec missing_ = Vec{} + 1;  // psi, lambda are this times what is stored: turns leave factors
   std::array<double, L::count> norms_;  // that are kept
   bool used_[L::count];
   int64_t sequence_[L::count];

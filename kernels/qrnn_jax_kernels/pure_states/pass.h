@@ -17,6 +17,7 @@ template <typename T>
 class Pass {
  public:
   using C = Complex<T>;
+  using Vec = typename Lanes<T>::Vec;
 
   Pass(Layout layout, bool adjoint)
       : shape_(layout), adjoint_(adjoint), wide_(layout.rows() >= kWide) {}
@@ -45,14 +46,15 @@ class Pass {
     return true;
   }
 
-  void forward(C* psi, const Workers& workers) {
-    close();
+  // The state is stored without factors `missing`: its values are that times what is there.
+  void forward(C* psi, Vec& missing, const Workers& workers) {
+    close(missing);
     shape_.mixes_lanes() ? run<true>(psi, workers) : run<false>(psi, workers);
   }
 
   // Undoes them; the cotangents of the gates' numbers are added to their sums.
-  void backward(C* psi, C* lambda, const Workers& workers) {
-    close();
+  void backward(C* psi, C* lambda, Vec& missing, const Workers& workers) {
+    close(missing);
     shape_.mixes_lanes() ? run<true>(psi, lambda, workers) : run<false>(psi, lambda, workers);
     for (int i = 0; i < turns_; ++i) turn_[i].settle();
     for (int i = 0; i < phases_; ++i) phase_[i].settle();
@@ -71,7 +73,7 @@ class Pass {
   bool joins_last() const {
     if (!steps_ || !step_[steps_ - 1].turns || step_[steps_ - 1].second >= 0) return false;
     const Turn<T>&last = turn_[step_[steps_ - 1].first], &own = turn_[turns_];
-    return last.half != own.half && last.real == own.real;
+    return last.half != own.half && last.form == own.form;
   }
 
   bool take_phases(const Numbered<T>& given, const Labels& labels) {
@@ -85,9 +87,18 @@ class Pass {
     return true;
   }
 
-  // Which phases belong to which places is known when all wires are.
-  void close() {
-    for (int i = 0; i < phases_; ++i) phase_[i].set(waiting_[i], bits_[i], shape_, adjoint_);
+  // Which phases belong to which places is known when all wires are. Turns leave their factors to
+  // phases, which multiply anyway.
+  void close(Vec& missing) {
+    for (int s = 0; s < steps_; ++s) {
+      const int own = step_[s].first;
+      if (step_[s].turns) {
+        turns(step_[s]).take(missing);
+      } else {
+        phase_[own].set(waiting_[own], bits_[own], shape_, adjoint_);
+        phase_[own].take(missing);
+      }
+    }
   }
 
   // task(pass, from, to) for all tiles; of wide states in parts, each with a copy of the pass, whose

@@ -1,25 +1,30 @@
 // Gates on one wire inside a tile, and their adjoints.
 //
-// In lanes where the bit of a wire is the other way round, entries of the matrix change their places
-// instead.
+// A real turn is c (1 + t J), t its tangent, J a turn by 90 degrees: half of the work, where something
+// else multiplies by c. In lanes where the bit of a wire is the other way round, entries of the
+// matrix change their places instead.
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "gates.h"
 
 namespace qrnn {
 
-// A gate on one wire of a tile; `real` ones are orthogonal matrices.
+enum class Form { kComplex, kReal, kTangent };
+
+// A gate on one wire of a tile; real ones are orthogonal matrices.
 template <typename T>
 class Turn {
  public:
+  using Vec = typename Lanes<T>::Vec;
   using C = Complex<T>;
 
   void set(const Numbered<T>& given, int bit, int lane_value, bool adjoint) {
     given_ = given;
     half = 1 << bit;
-    real = given.gate->real();
+    form = given.gate->real() ? Form::kReal : Form::kComplex;
     lanes_tell_ = lane_value;
     odd_ = Lanes<T>::odd(lane_value);
     for (int b = 0; b < 2; ++b) {
@@ -33,16 +38,44 @@ class Turn {
     }
   }
 
+  // Whether its factor can be left out: the tangent is not too large, nor is what is missing too
+  // small.
+  bool leaves(Vec missing) const {
+    if (given_.gate->kind != kTurn) return false;
+    const Vec c = factor(), s = matrix_[1][0].re, rest = missing * c;
+    return Lanes<T>::all((s * s <= c * c * kMost) & (rest * rest >= Vec{} + kLeast));
+  }
+
+  Vec factor() const { return matrix_[0][0].re; }
+
+  // Psi and lambda are stored without factors `missing`; with `leave` without its own one as well
+  // from here on.
+  void take(Vec& missing, bool leave) {
+    weight_ = missing * missing;
+    if (!leave) return;
+    form = Form::kTangent;
+    matrix_[1][0].re /= factor();
+    missing *= factor();
+  }
+
   // The matrix and the sums of cotangents, in registers while places are visited.
-  template <bool complex>
+  template <Form form>
   struct Held {
+    static constexpr bool complex = form == Form::kComplex;
     C xx, xz, zx, zz;  // the matrix
     C sxx{}, sxz{}, szx{}, szz{};
 
     QRNN_INLINE void apply(C& x, C& z) const {
-      C y = first(xx, x), u = first(zz, z);
-      more(y, xz, z);
-      more(u, zx, x);
+      if constexpr (form == Form::kTangent) {
+        const C y{x.re - zx.re * z.re, x.im - zx.re * z.im};
+        z.re += zx.re * x.re;
+        z.im += zx.re * x.im;
+        x = y;
+        return;
+      }
+      C y = product<complex>(xx, x), u = product<complex>(zz, z);
+      add_product<complex>(y, xz, z);
+      add_product<complex>(u, zx, x);
       x = y;
       z = u;
     }
@@ -65,28 +98,17 @@ class Turn {
       }
       apply(k, l);
     }
-
-   private:
-    QRNN_INLINE static C first(C m, C x) {
-      return complex ? times(m, x) : C{m.re * x.re, m.re * x.im};
-    }
-
-    QRNN_INLINE static void more(C& y, C m, C x) {
-      if constexpr (complex) return add_times(y, m, x);
-      y.re += m.re * x.re;
-      y.im += m.re * x.im;
-    }
   };
 
-  template <bool complex>
-  QRNN_INLINE Held<complex> hold() const {
+  template <Form form>
+  QRNN_INLINE Held<form> hold() const {
     return {matrix_[0][0], matrix_[0][1], matrix_[1][0], matrix_[1][1]};
   }
 
-  template <bool complex>
-  QRNN_INLINE void release(const Held<complex>& held) {
+  template <Form form>
+  QRNN_INLINE void release(const Held<form>& held) {
     add(sum_[0][0], held.sxx);
-    if (!complex) return;
+    if (form != Form::kComplex) return;
     add(sum_[0][1], held.sxz);
     add(sum_[1][0], held.szx);
     add(sum_[1][1], held.szz);
@@ -98,24 +120,28 @@ class Turn {
     }
   }
 
-  void settle() const { real ? settle_real() : settle_complex(); }
+  void settle() const { form == Form::kComplex ? settle_complex() : settle_real(); }
 
   int half;  // distance of two places that are mixed
-  bool real = false;
+  Form form;
 
  private:
+  // squares: of a tangent, of what is missing
+  static constexpr T kMost = 1 << 20, kLeast = T(1) / (int64_t{1} << 60);
+
   void settle_complex() const {
     for (int b = 0; b < 2; ++b) {
       for (int c = 0; c < 2; ++c) {
         const C there = sum_[b][c], other = sum_[b ^ 1][c ^ 1];
-        given_.add_to(b, c, lanes_tell_ ? select<T>(odd_, other, there) : there);
+        const C sum = lanes_tell_ ? select<T>(odd_, other, there) : there;
+        given_.add_to(b, c, {sum.re * weight_, sum.im * weight_});
       }
     }
   }
 
   // dM = w J M changes the loss by w times the sum; so does the cotangent J M sum / 2.
   void settle_real() const {
-    const auto sum = sum_[0][0].re, weight = (odd_ ? -sum : sum) * T(0.5);
+    const Vec sum = sum_[0][0].re * weight_, weight = (odd_ ? -sum : sum) * T(0.5);
     for (int c = 0; c < 2; ++c) {
       given_.add_to(0, c, C{-weight * given_.number(1, c).re, {}});
       given_.add_to(1, c, C{weight * given_.number(0, c).re, {}});
@@ -126,39 +152,55 @@ class Turn {
   bool lanes_tell_ = false;
   typename Lanes<T>::Index odd_;
   C matrix_[2][2], sum_[2][2];
+  Vec weight_;  // of the sums, where psi and lambda lack factors
 };
 
 // One turn, or two turns of a kind on different wires at once.
 template <typename T>
 class Turns {
  public:
+  using Vec = typename Lanes<T>::Vec;
   using C = Complex<T>;
 
   Turns(Turn<T>* first, Turn<T>* second) : first_(first), second_(second) {}
 
+  // By their tangents if that is possible for both.
+  void take(Vec& missing) const {
+    const Vec then = missing * first_->factor();
+    const bool leave = first_->leaves(missing) && (!second_ || second_->leaves(then));
+    first_->take(missing, leave);
+    if (second_) second_->take(missing, leave);
+  }
+
   template <typename From, typename To>
   void forward(const From& psi, const To& to, int places) const {
-    if (second_) {
-      first_->real ? two<false>(psi, to, places) : two<true>(psi, to, places);
-    } else {
-      first_->real ? one<false>(psi, to, places) : one<true>(psi, to, places);
-    }
+    by_form([&](auto form) {
+      second_ ? two<form.value>(psi, to, places) : one<form.value>(psi, to, places);
+    });
   }
 
   // Undoes turns that were set to be the adjoint ones.
   template <typename From, typename To>
   void backward(const From& psi, const From& lambda, const To& to, const To& lambda_to,
                 int places) const {
-    if (second_) {
-      first_->real ? two_back<false>(psi, lambda, to, lambda_to, places)
-                   : two_back<true>(psi, lambda, to, lambda_to, places);
-    } else {
-      first_->real ? one_back<false>(psi, lambda, to, lambda_to, places)
-                   : one_back<true>(psi, lambda, to, lambda_to, places);
-    }
+    by_form([&](auto form) {
+      second_ ? two_back<form.value>(psi, lambda, to, lambda_to, places)
+              : one_back<form.value>(psi, lambda, to, lambda_to, places);
+    });
   }
 
  private:
+  template <Form form>
+  using Constant = std::integral_constant<Form, form>;
+
+  // task(the form of both turns)
+  template <typename F>
+  void by_form(F&& task) const {
+    if (first_->form == Form::kTangent) return task(Constant<Form::kTangent>{});
+    if (first_->form == Form::kReal) return task(Constant<Form::kReal>{});
+    task(Constant<Form::kComplex>{});
+  }
+
   template <typename F>
   QRNN_INLINE void pairs(int places, F&& visit) const {
     const int half = first_->half;
@@ -178,9 +220,9 @@ class Turns {
     }
   }
 
-  template <bool complex, typename From, typename To>
+  template <Form form, typename From, typename To>
   void one(const From& psi, const To& to, int places) const {
-    const auto turn = first_->template hold<complex>();
+    const auto turn = first_->template hold<form>();
     pairs(places, [&](int i, int j) QRNN_INLINE {
       C x = psi.get(i), z = psi.get(j);
       turn.apply(x, z);
@@ -189,10 +231,10 @@ class Turns {
     });
   }
 
-  template <bool complex, typename From, typename To>
+  template <Form form, typename From, typename To>
   void one_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
                 int places) const {
-    auto turn = first_->template hold<complex>();
+    auto turn = first_->template hold<form>();
     pairs(places, [&](int i, int j) QRNN_INLINE {
       C x = psi.get(i), z = psi.get(j), k = lambda.get(i), l = lambda.get(j);
       turn.undo(x, z, k, l);
@@ -204,10 +246,10 @@ class Turns {
     first_->release(turn);
   }
 
-  template <bool complex, typename From, typename To>
+  template <Form form, typename From, typename To>
   void two(const From& psi, const To& to, int places) const {
-    const auto first = first_->template hold<complex>();
-    const auto second = second_->template hold<complex>();
+    const auto first = first_->template hold<form>();
+    const auto second = second_->template hold<form>();
     fours(places, [&](int i, int f, int s, int b) QRNN_INLINE {
       C x = psi.get(i), y = psi.get(f), z = psi.get(s), u = psi.get(b);
       first.apply(x, y);
@@ -221,11 +263,11 @@ class Turns {
     });
   }
 
-  template <bool complex, typename From, typename To>
+  template <Form form, typename From, typename To>
   void two_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
                 int places) const {
-    auto first = first_->template hold<complex>();
-    auto second = second_->template hold<complex>();
+    auto first = first_->template hold<form>();
+    auto second = second_->template hold<form>();
     fours(places, [&](int i, int f, int s, int b) QRNN_INLINE {
       C x = psi.get(i), y = psi.get(f), z = psi.get(s), u = psi.get(b);
       C k = lambda.get(i), l = lambda.get(f), m = lambda.get(s), n = lambda.get(b);

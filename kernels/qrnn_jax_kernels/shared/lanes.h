@@ -53,6 +53,18 @@ struct Lanes {
     return -(x & 1);
   }
 
+  // Whether all lanes are -1, none 0.
+  static inline bool all(Index x) {
+    for (Int half = count / 2; half; half /= 2) {
+#if defined(__clang__)
+      for (int l = 0; l < half; ++l) x[l] &= x[l + half];
+#else
+      x &= __builtin_shuffle(x, numbers() ^ half);
+#endif
+    }
+    return x[0];
+  }
+
   // The value of lane l ^ mask in lane l.
   static inline Vec swapped(Vec x, Int mask) {
 #if defined(__clang__)
@@ -130,7 +142,34 @@ inline void add_conj_times(Complex<T>& sum, Complex<T> a, Complex<T> b) {
   sum.im -= a.im * b.re;
 }
 
+// a b, sum += a b and sum += conj(a) b, as above; the parts that matter where a factor is real: the
+// first one, and the sum.
+template <bool complex, typename T>
+QRNN_INLINE inline Complex<T> product(Complex<T> a, Complex<T> b) {
+  return complex ? times(a, b) : Complex<T>{a.re * b.re, a.re * b.im};
+}
+
+template <bool complex, typename T>
+QRNN_INLINE inline void add_product(Complex<T>& sum, Complex<T> a, Complex<T> b) {
+  if constexpr (complex) return add_times(sum, a, b);
+  sum.re += a.re * b.re;
+  sum.im += a.re * b.im;
+}
+
+template <bool complex, typename T>
+QRNN_INLINE inline void add_conj_product(Complex<T>& sum, Complex<T> a, Complex<T> b) {
+  if constexpr (complex) return add_conj_times(sum, a, b);
+  sum.re += a.re * b.re;
+  sum.re += a.im * b.im;
+}
+
 // `yes` in lanes where the mask is -1, `no` where it is 0.
+template <typename T>
+inline typename Lanes<T>::Vec select(typename Lanes<T>::Index mask, typename Lanes<T>::Vec yes,
+                                     typename Lanes<T>::Vec no) {
+  return mask ? yes : no;
+}
+
 template <typename T>
 inline Complex<T> select(typename Lanes<T>::Index mask, Complex<T> yes, Complex<T> no) {
   return {mask ? yes.re : no.re, mask ? yes.im : no.im};

@@ -11,7 +11,7 @@ Weights and data must lie in [-3, 3] (`random_inputs` draws them): then strength
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import final
@@ -19,6 +19,7 @@ from typing import final
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from numpy.random import Generator
 
 import qrnn_jax as qj
@@ -34,6 +35,18 @@ from qrnn_jax.validation.quick_jit import quick_jit as quick_jit
 KINDS = ("unitary", "encoder", "reset", "noisy")
 STRENGTHS = ("constant", "weight", "data")
 STEPS = 4  # the usual length of a test sequence: one length, so that compiled programs are shared
+
+
+def some(cases: Iterable, every: int) -> list:
+    """Every so-manieth case; the others are more of the same, and `slow`."""
+    return [
+        case if number % every == 0 else pytest.param(*_row(case), marks=pytest.mark.slow)
+        for number, case in enumerate(cases)
+    ]
+
+
+def _row(case: object) -> tuple:
+    return case if isinstance(case, tuple) else (case,)
 
 
 class _Slots:

@@ -43,37 +43,42 @@ def spread(
             )
     dtype = jnp.result_type(weights, data)
     wanted = tuple(range(len(circuit.parameters))) if columns is None else columns
-    coefficients, weight_index, data_index = _terms(circuit, wanted)
     one = jnp.ones((*data.shape[:-1], 1), dtype)
-    no_weights = np.all(weight_index == circuit.weight_count)
     weights = jnp.concatenate([weights.astype(dtype), jnp.ones(1, dtype)])
     data = jnp.concatenate([data.astype(dtype), one], axis=-1)
-    tape = jnp.asarray([circuit.parameters[column].constant for column in wanted], dtype)
-    tape = jnp.broadcast_to(tape, (*data.shape[:-1], len(wanted)))
-    # gathered, never scattered: who looks at a few columns pays for those only
-    for factor, weight, value in zip(coefficients, weight_index, data_index):
+    # what has no data is made once; gathered, never scattered: who looks at a few columns pays for
+    # those only
+    row = jnp.asarray([circuit.parameters[column].constant for column in wanted], dtype)
+    for factor, weight, _ in zip(*_terms(circuit, wanted, False)):
+        row = row + jnp.asarray(factor, dtype) * weights[weight]
+    tape = jnp.broadcast_to(row, (*data.shape[:-1], len(wanted)))
+    for factor, weight, value in zip(*_terms(circuit, wanted, True)):
         factors = jnp.asarray(factor, dtype)
         # not times 1: the derivative would be kept for every step
-        factors = factors if no_weights else factors * weights[weight]
+        if np.any(weight != circuit.weight_count):
+            factors = factors * weights[weight]
         tape = tape + factors * data[..., value]
     return tape
 
 
 @lru_cache(maxsize=256)
 def _terms(
-    circuit: "Circuit", wanted: tuple[int, ...]
+    circuit: "Circuit", wanted: tuple[int, ...], moving: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every wanted slot's products, filled up with zeros: coefficients and indices, each (L, K).
+    """The products of every wanted slot with data, or without: coefficients and indices, (L, K).
 
-    An index one past the last weight or data value stands for the factor 1.
+    Filled up with zeros. An index one past the last weight or data value stands for the factor 1.
     """
-    slots = [circuit.parameters[column] for column in wanted]
-    length = max((len(slot.terms) for slot in slots), default=0)
+    slots = [
+        [term for term in circuit.parameters[column].terms if (term.data is not None) == moving]
+        for column in wanted
+    ]
+    length = max(map(len, slots), default=0)
     coefficients = np.zeros((length, len(slots)))
     weight_index = np.full((length, len(slots)), circuit.weight_count)
     data_index = np.full((length, len(slots)), circuit.data_count)
-    for column, slot in enumerate(slots):
-        for row, term in enumerate(slot.terms):
+    for column, terms in enumerate(slots):
+        for row, term in enumerate(terms):
             coefficients[row, column] = term.coefficient
             if term.weight is not None:
                 weight_index[row, column] = term.weight

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .exit_codes import exit_codes, say
+from .options import Debug, Out, Overrides
 from .result_folder import result_folder
 
 
@@ -39,23 +40,8 @@ Kind = Annotated[
     ),
 ]
 Steps = Annotated[int, typer.Option(help="Time steps to unroll.", metavar="T", min=1)]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Replace one setting, as for train: cell.memory=2. May be repeated.",
-        metavar="KEY=VALUE",
-        show_default=False,
-    ),
-]
 Bound = Annotated[
     bool, typer.Option("--bound", help="Write the numbers of the angles in the place of symbols.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Result folder; by default runs/export-TIME.", metavar="DIR", show_default=False
-    ),
 ]
 Check = Annotated[
     Path | None,
@@ -66,7 +52,6 @@ Check = Annotated[
         show_default=False,
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def export(

@@ -8,38 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from .exit_codes import exit_codes
+from .options import Debug, Noise, Out, Overrides, Source
 from .result_folder import result_folder
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="PRESET|FILE",
-        help="As in `train`: what says which cell and which series.",
-        show_default=False,
-    ),
-]
 Cell = Annotated[
     str | None,
     typer.Option(help="Another cell, with its defaults.", metavar="NAME", show_default=False),
 ]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Replace one setting, as in `train`: cell.memory=2. May be repeated.",
-        metavar="KEY=VALUE",
-        show_default=False,
-    ),
-]
 Device = Annotated[str, typer.Option(help="Who would play: local, aer or braket.", metavar="NAME")]
-Noise = Annotated[
-    str | None,
-    typer.Option(
-        help="For aer, the snapshot of a real device: fake_manila.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -72,11 +48,6 @@ Pilot = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Folder; by default runs/plan-TIME.", metavar="DIR", show_default=False),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def plan(
@@ -103,7 +74,8 @@ def plan(
     changes = [*([] if cell is None else [f"cell.name={cell}"]), *(overrides or [])]
     with exit_codes(debug=debug):
         from qrnn_jax import hardware
-        from qrnn_jax.training.planned import rule_of, subject_of
+        from qrnn_jax.training.planned import subject_of
+        from qrnn_jax.training.rule_text import rule_of
 
         folder = result_folder("plan", out, resume=False)
         subject = subject_of(source, changes, steps, batch)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .exit_codes import UNEXPECTED, exit_codes, say
+from .options import Debug, Out, Resume
 from .result_folder import result_folder
 from .signals import Signals
 
@@ -25,16 +26,6 @@ Every = Annotated[bool, typer.Option("--all", help="Run all of them.")]
 Full = Annotated[
     bool, typer.Option("--full/--quick", help="The size of the papers, or a look in minutes.")
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Result folder; by default runs/reproduce-TIME.", metavar="DIR", show_default=False
-    ),
-]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on in --out: skip what is finished, draw it anew.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def reproduce(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from pathlib import Path
@@ -10,60 +11,28 @@ from typing import Annotated, Any
 import typer
 
 from .exit_codes import exit_codes, say
+from .options import Debug, Noise, Out, Overrides, Resume, Source
 from .signals import Signals
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="PRESET|FILE",
-        help="sunspots (the default), cosine, triangle, spin_chain, decreasing_triangle, or a TOML "
-        "or JSON file, such as the config.json of another run.",
-        show_default=False,
-    ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Run folder; by default runs/PRESET-TIME.", metavar="DIR", show_default=False
-    ),
-]
 Steps = Annotated[str | None, typer.Option(help="Training steps.", metavar="N", show_default=False)]
 Seed = Annotated[
     str | None,
     typer.Option(help="Of parameters and batches.", metavar="S", show_default=False),
 ]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Replace one setting, the value as in TOML: cell.memory=2, optimizer.name=bfgs. "
-        "Another name starts its section afresh. May be repeated.",
-        metavar="KEY=VALUE",
-        show_default=False,
-    ),
-]
 Device = Annotated[
     str | None,
     typer.Option(help="Train from counts of this device: local, aer.", metavar="NAME"),
-]
-Noise = Annotated[
-    str | None,
-    typer.Option(help="For aer: the snapshot of a real device, fake_manila.", metavar="NAME"),
 ]
 Shots = Annotated[str | None, typer.Option(help="Repetitions of every circuit.", metavar="N")]
 Budget = Annotated[str | None, typer.Option(help="Shots in all, never exceeded.", metavar="N")]
 Rule = Annotated[
     str | None,
     typer.Option(
-        help="How counts become gradients: parameter-shift, shared-shift, spsa, finite-difference; "
-        "short for --set gradient.name=..., whose other settings may follow.",
-        metavar="NAME",
+        help="How counts become gradients: parameter-shift, shared-shift, spsa, finite-difference, "
+        "or 'SPSA(step=0.2, directions=8)'; short for --set gradient.name=... and so on.",
+        metavar="RULE",
     ),
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def train(
@@ -122,10 +91,11 @@ def _show(summary: dict[str, Any], folder: Path) -> None:
         print_bill(summary)
 
 
-def _rule(name: str | None) -> list[str]:
-    from qrnn_jax.training.device_section import rule_setting
+def _rule(text: str | None) -> list[str]:
+    from qrnn_jax.training.rule_text import rule_settings
 
-    return [] if name is None else rule_setting(name)
+    settings = {} if text is None else rule_settings(text)
+    return [f"gradient.{key}={json.dumps(value)}" for key, value in settings.items()]
 
 
 def _settings(source: str | None, out: Path | None, *, resume: bool) -> dict[str, Any]:

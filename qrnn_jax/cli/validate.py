@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .exit_codes import UNEXPECTED, exit_codes, say
+from .options import Debug, Noise, Out, Resume
 from .result_folder import result_folder
 from .signals import Signals
 from .validate_device import validate_device
@@ -32,28 +33,11 @@ Only = Annotated[
         "--only", help="Run this experiment only. May be repeated.", metavar="E", show_default=False
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        help="Report folder; by default runs/validate-TIME.", metavar="DIR", show_default=False
-    ),
-]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on in --out: skip what is finished, draw it anew.")
-]
 DeviceName = Annotated[
     str | None,
     typer.Option(
         "--device",
         help="Instead: run cells on this device, prediction beside counts. local, aer or braket.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
-Noise = Annotated[
-    str | None,
-    typer.Option(
-        help="For --device aer: the snapshot of a real device, fake_manila.",
         metavar="NAME",
         show_default=False,
     ),
@@ -64,7 +48,6 @@ Shots = Annotated[
         help="For --device: shots of every circuit; 2048.", metavar="N", show_default=False
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def validate(

@@ -47,6 +47,11 @@ class LayeredLoop:
     plan: StateVectorPlan
 
     @property
+    def circuit(self) -> Circuit:
+        """The step."""
+        return self.plan.circuit
+
+    @property
     def columns(self) -> tuple[int, ...]:
         """The columns of the tape that change from step to step."""
         return LayeredProgram(self.plan).moving

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from qrnn_jax.circuit import RY, Circuit, Probabilities
+from qrnn_jax.circuit.joined import joined_rotations
 from qrnn_jax.circuit.lower import Block, Kind, Placed, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices, class_matrices
 from qrnn_jax.circuit.observables import AbstractPauli
@@ -85,8 +86,9 @@ class NativeLoop:
 
     @staticmethod
     def here(plan: StateVectorPlan) -> "NativeLoop":
-        """By the family of the default device."""
-        return NativeLoop(plan, FAMILIES[jax.default_backend()])
+        """By the family of the default device, of the step with fewer gates."""
+        fewer = replace(plan, circuit=joined_rotations(plan.circuit))
+        return NativeLoop(fewer, FAMILIES[jax.default_backend()])
 
     @property
     def circuit(self) -> Circuit:

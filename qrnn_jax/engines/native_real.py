@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import Probabilities
+from qrnn_jax.circuit import Circuit, Probabilities
 from qrnn_jax.circuit.observables import AbstractPauli
 from qrnn_jax.engines.base import read_all, real_dtype
 from qrnn_jax.engines.merged import AbstractProgram, merged_loop
@@ -76,6 +76,11 @@ class RealLoop:
 
     # of an amplitude's turn, which costs 3: run thrice, transposed once; its table's slopes cost 4
     passes = 16 / 3
+
+    @property
+    def circuit(self) -> Circuit:
+        """The step."""
+        return self.plan.circuit
 
     def __call__(self, row: Array, moving: Array, state: Array) -> tuple[Array, Array]:
         """All steps: (reads (T, M), state).

@@ -117,9 +117,9 @@ def _by_loop(
     """Numbers are made in plain JAX, once for all steps; the loop has its own reverse mode."""
     assert start.scales is None  # of another run: only replays have them
     assert start.state is not None
-    circuit, found = expectations.circuit, loop(expectations.plan)
-    moving = spread(circuit, weights, data, found.columns)
-    return found(weight_row(circuit, weights), moving, start.state)
+    found = loop(expectations.plan)
+    moving = spread(found.circuit, weights, data, found.columns)
+    return found(weight_row(found.circuit, weights), moving, start.state)
 
 
 def _adjoint(

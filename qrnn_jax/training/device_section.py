@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 import qrnn_jax as qj
 
-from .complaints import ConfigError, near
+from .complaints import ConfigError
 from .sections import Section
-
-RULES: dict[str, dict[str, Any]] = {
-    "parameter-shift": {"name": "ParameterShift"},
-    "shared-shift": {"name": "SharedShift"},
-    "spsa": {"name": "SPSA", "step": 0.2},
-    "finite-difference": {"name": "FiniteDifference", "step": 0.3},
-}
 
 
 class DeviceSection(Section):
@@ -49,21 +42,3 @@ class DeviceSection(Section):
         except ValueError as error:
             text = str(error).replace("Argument `noise`", "Setting `device.noise`")
             raise ConfigError(text) from None
-
-
-def rule_setting(rule: str) -> list[str]:
-    """A rule's name on the command line as replacements of settings.
-
-    Raises:
-        ConfigError: an unknown name.
-
-    Example:
-        >>> from qrnn_jax.training.device_section import rule_setting
-        >>> rule_setting("spsa")
-        ['gradient.name=SPSA', 'gradient.step=0.2']
-    """
-    if rule not in RULES:
-        raise ConfigError(
-            f"Option `--rule` must be known, but is {rule!r}; try {near(rule, tuple(RULES))}."
-        )
-    return [f"gradient.{key}={value}" for key, value in RULES[rule].items()]

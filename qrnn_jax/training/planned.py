@@ -1,25 +1,19 @@
-"""What `qrnn-jax plan` plans: a configuration's cell on its series, and rules by name."""
+"""What `qrnn-jax plan` plans: a configuration's cell on its series."""
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
 from jax import Array
-from pydantic import TypeAdapter, ValidationError
 
 import qrnn_jax as qj
 
-from .complaints import ConfigError, near
-from .config import GradientChoice, make_config
+from .complaints import ConfigError
+from .config import make_config
 from .loss import check_windows
 from .presets import DEFAULT, preset_or_file
-from .sections import gradients
-
-_RULE = re.compile(r"([\w-]+)(?:\((.*)\))?", re.DOTALL)
 
 
 class Subject(NamedTuple):
@@ -80,36 +74,3 @@ def subject_of(
     first, _ = jax.random.split(jax.random.key(config.training.seed))  # as a training run starts
     name = f"{config.cell.name} on {config.task.name}"
     return Subject(name, config.to_dict(), cell, cell.init(first), wanted, xs)
-
-
-def rule_of(text: str) -> qj.AbstractGradient:
-    """A gradient rule as it is written in tables: `SPSA(step=0.2, directions=8)`, `SharedShift`.
-
-    Raises:
-        ConfigError: an unknown rule, or settings that it does not take.
-
-    Example:
-        >>> from qrnn_jax.training.planned import rule_of
-        >>> rule_of("parameter-shift(samples=40)").samples
-        40
-    """
-    found = _RULE.fullmatch(text.strip())
-    names = {name.lower(): name for name in gradients() if name != "auto"}
-    name = found and names.get(found[1].replace("-", "").lower())
-    if not found or not name:
-        known = tuple(names.values())
-        raise ConfigError(
-            f"Option `--rule` must name a rule, but is {text!r}; try {near(text, known)}."
-        )
-    try:
-        arguments = re.sub(r"\b(True|False)\b", lambda word: word[0].lower(), found[2] or "")
-        settings = tomllib.loads(f"rule = {{{arguments}}}")["rule"]
-        choice = TypeAdapter(GradientChoice).validate_python({"name": name, **settings})
-    except ValidationError as error:
-        reasons = [
-            f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()
-        ]
-        raise ConfigError(*(f"Option `--rule` {text!r}: {reason}" for reason in reasons)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"Option `--rule` {text!r}: {error}") from None
-    return choice.build()

@@ -11,7 +11,8 @@ import pytest
 import qrnn_jax as qj
 from qrnn_jax.cli import main
 from qrnn_jax.explanation import named
-from qrnn_jax.training.planned import rule_of, subject_of
+from qrnn_jax.training.planned import subject_of
+from qrnn_jax.training.rule_text import rule_of
 
 TINY = ["cosine", "--set", "cell.inputs=1", "--set", "cell.memory=1", "--set", "cell.depth=1"]
 FAST = ["--steps", "2", "--batch", "2", "--shots", "50"]

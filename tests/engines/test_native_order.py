@@ -7,6 +7,7 @@ import qrnn_jax as qj
 from qrnn_jax.circuit.lower import Block, Kind, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices
 from qrnn_jax.engines.native_order import is_real_turn, pass_wires, passes
+from tests.helpers import some
 
 
 def ordered(circuit: qj.Circuit, most: int) -> tuple[Block, ...]:
@@ -53,7 +54,7 @@ def test_turns_about_x_are_real_turns_between_phases() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", some(range(6), 3))
 def test_the_step_stays_the_same(most: int, seed: int) -> None:
     rng = np.random.default_rng([most, seed])
     one = (qj.RX, qj.RY, qj.RZ, qj.H, qj.S, qj.Y)

@@ -21,6 +21,7 @@ from tests.helpers import (
     quick_jit,
     random_cell,
     random_inputs,
+    some,
 )
 
 SEEDS = range(13)
@@ -50,7 +51,7 @@ def state_error(plan: AbstractPlan, carry: jax.Array, memory: np.ndarray) -> flo
     return float(np.abs(rho - memory).max())
 
 
-@pytest.mark.parametrize(("kind", "seed"), CASES)
+@pytest.mark.parametrize(("kind", "seed"), some(CASES, 3))
 def test_every_plan_agrees(kind: str, seed: int) -> None:
     cell = cell_of(kind, seed)
     weights, data, ys, memory = expected(kind, seed)

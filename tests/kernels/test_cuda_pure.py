@@ -15,7 +15,7 @@ import qrnn_jax as qj
 from qrnn_jax.circuit.spread import spread, weight_row
 from qrnn_jax.engines import native
 from qrnn_jax.setup import plan_for
-from tests.helpers import quick_jit
+from tests.helpers import quick_jit, some
 from tests.kernels.loops import (
     check_cuts,
     check_single_precision,
@@ -84,7 +84,7 @@ def test_every_gate_on_every_wire(wires: int, steps: int, batch: int, family: Fa
 
 @here
 @beside_the_cpu
-@pytest.mark.parametrize("wires", range(1, 12))
+@pytest.mark.parametrize("wires", some(range(1, 12), 2))
 @pytest.mark.parametrize(("steps", "batch", "shared"), [(1, 1, True), (18, 3, False)])
 def test_narrow_states(wires: int, steps: int, batch: int, shared: bool) -> None:
     """Lanes of a warp, a warp of more and more registers, then two and four warps."""

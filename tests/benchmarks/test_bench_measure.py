@@ -253,6 +253,7 @@ def test_json_says_what_where_and_with_which_versions():
         "temp_bytes": 3_000_000,
         "median_s": 3.5,
         "best_s": 3.0,
+        "repeats": 2,
         "repeats_s": [3.0, 4.0],
     }
     assert found["programs"]["wrong"] == {

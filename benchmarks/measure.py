@@ -141,12 +141,14 @@ def compile_step(loss: Loss, args: tuple[Array, Array, Array]) -> Compiled:
     """
     gc.collect()
     gc.freeze()
-    started = time.perf_counter()
-    lowered = jax.jit(jax.value_and_grad(loss)).lower(*args)
-    traced = time.perf_counter()
-    compiled = lowered.compile()
-    done = time.perf_counter()
-    gc.unfreeze()
+    try:
+        started = time.perf_counter()
+        lowered = jax.jit(jax.value_and_grad(loss)).lower(*args)
+        traced = time.perf_counter()
+        compiled = lowered.compile()
+        done = time.perf_counter()
+    finally:
+        gc.unfreeze()
     memory = compiled.memory_analysis()
     temp = int(memory.temp_size_in_bytes) if memory is not None else 0
     return Compiled(compiled, traced - started, done - traced, temp)

@@ -172,9 +172,12 @@ def unitary(quick: bool) -> Case:
 
 
 def _unitary_flops(workload: Workload) -> float:
-    """An amplitude costs 6 in a real turn or a phase; backward twice that and 4 for the sums."""
-    gates = workload.layers * (workload.wires + 1) + workload.inputs
-    return (6 + 2 * 6 + 4) * gates * 2.0**workload.wires
+    """An amplitude costs 4 in a turn, 6 in a phase; backward twice that and 4 for the sums.
+
+    Inputs are one turn with the first trained one, and all phases of a layer count as one.
+    """
+    turn, phase = 4 + 2 * 4 + 4, 6 + 2 * 6 + 4
+    return workload.layers * (turn * workload.wires + phase) * 2.0**workload.wires
 
 
 def _of_workload(workload: Workload, per_step: float) -> Case:

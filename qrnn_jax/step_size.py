@@ -70,8 +70,10 @@ def _real_step(plan: RealVectorPlan) -> Step:
 
 def _operations(gate: Block) -> int:
     """Real operations per amplitude: a complex product is 6, a sum 2."""
-    if gate.kind is Kind.DIAGONAL or is_real_turn(gate):
-        return 6  # a phase; or two products with real numbers, and their sum
+    if gate.kind is Kind.DIAGONAL:
+        return 6
+    if is_real_turn(gate):
+        return 4  # by its tangent: phases multiply by the cosine
     return 8 * 2 ** len(gate.wires) - 2
 
 

@@ -11,18 +11,19 @@ from qrnn_jax.circuit.rotations import AbstractRotation
 
 @lru_cache(maxsize=256)
 def joined_rotations(circuit: Circuit) -> Circuit:
-    """The same step with fewer gates: R(a) R(b) = R(a + b), slots add.
+    """The same unitary step with fewer gates: R(a) R(b) = R(a + b), slots add.
 
     Its tape has other columns, so it is for loops that are differentiated as a whole: a shift rule
     shifts the gates that the circuit has. And it is for loops that take gates one by one: where
-    those of weights are fused, an angle with data would be left out.
+    gates of weights are fused, one that data move as well could not be among them.
 
     Arguments:
-        circuit: the step.
+        circuit: the step, without resets: what stands behind a reset may say where `Read` is.
 
     Returns:
         A circuit with the same weights, data and read-out.
     """
+    assert circuit.is_unitary
     operations: list[AbstractOperation] = []
     last: dict[int, int] = {}  # for every wire, the place of the last operation on it
     for operation in circuit.operations:

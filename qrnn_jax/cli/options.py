@@ -29,12 +29,12 @@ Overrides = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for the results; by default one of its own in runs.",
+        help="Folder for the results; by default runs/NAME-TIME.",
         metavar="DIR",
         show_default=False,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on in --out with what is unfinished.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on in --out: what is finished is kept.")]
 Noise = Annotated[
     str | None,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
@@ -29,7 +28,7 @@ Rule = Annotated[
     str | None,
     typer.Option(
         help="How counts become gradients: parameter-shift, shared-shift, spsa, finite-difference, "
-        "or 'SPSA(step=0.2, directions=8)'; short for --set gradient.name=... and so on.",
+        "or 'SPSA(step=0.2, directions=8)'; short for --set 'gradient={name=\"SPSA\", ...}'.",
         metavar="RULE",
     ),
 ]
@@ -92,10 +91,9 @@ def _show(summary: dict[str, Any], folder: Path) -> None:
 
 
 def _rule(text: str | None) -> list[str]:
-    from qrnn_jax.training.rule_text import rule_settings
+    from qrnn_jax.training.rule_text import rule_changes
 
-    settings = {} if text is None else rule_settings(text)
-    return [f"gradient.{key}={json.dumps(value)}" for key, value in settings.items()]
+    return [] if text is None else rule_changes(text)
 
 
 def _settings(source: str | None, out: Path | None, *, resume: bool) -> dict[str, Any]:

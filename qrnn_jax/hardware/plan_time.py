@@ -1,5 +1,6 @@
 """How long a device will take: what it says of itself, or what a pilot run shows."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -107,7 +108,7 @@ def pilot(queue: Queue, template: Template, shots: int, most: int) -> Speed:
     longer = one + max(_LONGER[0], _LONGER[1] * one)
     rows, repeated, seconds = 1, 1, one
     for job in _jobs(queue, shots, most):
-        bound = seconds * np.prod(job) / (rows * repeated)
+        bound = seconds * math.prod(job) / (rows * repeated)
         rows, repeated = job
         seconds = _fastest(partial(play, rows, repeated), bound, until=longer)
         if seconds >= longer:
@@ -137,13 +138,14 @@ def _fastest(play: Callable[[], float], bound: float, until: float = 0.0) -> flo
     """The seconds of a job, the fastest of several tries: somebody else may be at work.
 
     One below `until` is not tried again. A long one is only where it takes clearly more than it
-    can, `bound`."""
+    can, `bound`; if it always does, it is believed."""
     found = [play()]
     while found[-1] >= until and len(found) < _TRIES:
         if sum(found) >= _ENOUGH and min(found) <= _CLEARLY * bound:
             break
         found.append(play())
-    return min(*found, bound)
+    least = min(found)
+    return least if least > _CLEARLY * bound else min(least, bound)
 
 
 def _timed(queue: Queue, template: Template, rows: int, shots: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -51,6 +52,24 @@ def rule_settings(text: str) -> dict[str, Any]:
     settings = {"name": name, **own, **given}
     _checked(text, settings)
     return settings
+
+
+def rule_changes(text: str) -> list[str]:
+    """A rule as a replacement of the whole section `[gradient]`, for `make_config`.
+
+    Arguments:
+        text: as in `rule_settings`.
+
+    Raises:
+        ConfigError: an unknown rule, or settings that it does not take.
+
+    Example:
+        >>> from qrnn_jax.training.rule_text import rule_changes
+        >>> rule_changes("spsa")
+        ['gradient={name = "SPSA", step = 0.2}']
+    """
+    words = [f"{key} = {json.dumps(value)}" for key, value in rule_settings(text).items()]
+    return [f"gradient={{{', '.join(words)}}}"]
 
 
 def rule_of(text: str) -> qj.AbstractGradient:

@@ -63,21 +63,21 @@ def test_gates_that_share_a_pass(wires: int, layers: int, steps: int, batch: int
     assert worst(value_and_gradients(cell, NATIVE)(*given), expected) < 1e-11
 
 
-def turning(steps: str) -> qj.CircuitCell:
+def turning(kind: str) -> qj.CircuitCell:
     """Real turns alone, or with phases after them: cosines are left to who multiplies anyway."""
     turns = [qj.RY(wire, qj.Weight(wire)) for wire in range(4)]
     ring = [qj.CNOT(wire, (wire + 1) % 4) for wire in range(4)]
-    phases = [qj.RZ(3, qj.Weight(4)), qj.RZ(0, 0.4)] if steps == "phases" else []
+    phases = [qj.RZ(3, qj.Weight(4)), qj.RZ(0, 0.4)] if kind == "phases" else []
     operations = [qj.RY(0, qj.Data(0)), *turns, qj.Read(), *ring, *turns, *phases]
     return qj.CircuitCell(qj.Circuit(4, operations), (qj.Z(0), qj.X(1) @ qj.X(3)))
 
 
 @here
 @pytest.mark.parametrize("angle", [0.3, 1.5, 3.0, np.pi, np.pi - 1.9e-3, np.pi - 2.0e-3, -np.pi])
-@pytest.mark.parametrize("steps", ["turns", "phases"])
-def test_turns_may_leave_their_cosines_to_phases(angle: float, steps: str) -> None:
+@pytest.mark.parametrize("kind", ["turns", "phases"])
+def test_turns_may_leave_their_cosines_to_phases(angle: float, kind: str) -> None:
     """There may be no phases, for many steps; a cosine may be zero, or as small as just allowed."""
-    cell = turning(steps)
+    cell = turning(kind)
     given = numbers(cell, 35, 3)
     given = (angle + 0.02 * given[0], *given[1:])
     expected = value_and_gradients(cell, qj.Backprop())(*given)

@@ -18,10 +18,12 @@ import qrnn_jax as qj
 from qrnn_jax import tasks, training
 from qrnn_jax.cli import main
 from qrnn_jax.training.complaints import ConfigError
+from qrnn_jax.training.config import make_config, read_settings
 from qrnn_jax.training.device_fit import fit_on_device, measured_loss
 from qrnn_jax.training.device_section import DeviceSection
 from qrnn_jax.training.experiment import prepare
 from qrnn_jax.training.recorder import Interrupted
+from qrnn_jax.training.rule_text import rule_changes
 from qrnn_jax.training.train import train
 from qrnn_jax.training.yardsticks import yardsticks
 from tests.training.deadly import COST, SHOTS, STEPS, Watched, on_device
@@ -191,6 +193,28 @@ def test_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     assert "Spent 36 of 1000 shots" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("rule", "changes", "expected"),
+    [
+        ("SPSA(step=0.1)", [], {"name": "SPSA", "step": 0.1, "directions": 1}),
+        ("spsa(directions=4)", [], {"name": "SPSA", "step": 0.2, "directions": 4}),
+        ("spsa", ["gradient.step=0.3"], {"name": "SPSA", "step": 0.3, "directions": 1}),
+        (
+            "ParameterShift(allocation='weighted', angle_noise=True)",
+            [],
+            {"name": "ParameterShift", "allocation": "weighted", "angle_noise": True},
+        ),
+    ],
+)
+def test_a_rule_on_the_command_line_is_the_whole_section(
+    rule: str, changes: list[str], expected: dict
+) -> None:
+    """Nothing is left of the rule in the file."""
+    own = on_device().to_dict() | {"gradient": {"name": "SPSA", "step": 0.05, "directions": 16}}
+    config = make_config(own, [*rule_changes(rule), *changes])
+    assert expected.items() <= config.to_dict()["gradient"].items()
+
+
 def test_exit_codes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
@@ -353,8 +377,6 @@ def test_the_committed_noisy_run_kept_its_budget() -> None:
 
 
 def noisy_config():
-    from qrnn_jax.training.config import make_config, read_settings
-
     return make_config(read_settings(DOCS / "results" / "hardware" / "device_training_noisy.toml"))
 
 

@@ -73,7 +73,7 @@ class Gates {
     const Form form = form_of(*given.gate, labels);
     coefficients(given, form, false);
     if (!within_rows(form)) return apply(form, psi);
-    given.gate->real() ? each_row<false>(form, psi.get()) : each_row<true>(form, psi.get());
+    given.gate->real() ? apply_lanes<false>(form, psi.get()) : apply_lanes<true>(form, psi.get());
   }
 
   // psi <- U^+ psi, sums += dL/dU, lambda <- U^+ lambda; both are stored without factors `missing`.
@@ -85,8 +85,8 @@ class Gates {
       for (auto& sum : row) sum = C{};
     }
     if (within_rows(form)) {
-      given.gate->real() ? each_row<false>(form, psi.get(), lambda.get())
-                         : each_row<true>(form, psi.get(), lambda.get());
+      given.gate->real() ? undo_lanes<false>(form, psi.get(), lambda.get())
+                         : undo_lanes<true>(form, psi.get(), lambda.get());
     } else {
       apply(form, psi);
       gather(form, psi.get(), lambda.get());
@@ -200,7 +200,7 @@ class Gates {
 
   // A gate on one wire that mixes lanes only.
   template <bool complex>
-  void each_row(const Form& form, C* psi) const {
+  void apply_lanes(const Form& form, C* psi) const {
     const int flip = form.lane_flip[1];
     for (int q = 0; q < 2; ++q) {
       const C same = held(factor_[q][0]), other = held(factor_[q][1]);
@@ -212,7 +212,7 @@ class Gates {
 
   // Undoes it; its cotangents are added to the sums.
   template <bool complex>
-  void each_row(const Form& form, C* psi, C* lambda) {
+  void undo_lanes(const Form& form, C* psi, C* lambda) {
     const int flip = form.lane_flip[1];
     for (int q = 0; q < 2; ++q) {
       const C same = held(factor_[q][0]), other = held(factor_[q][1]);

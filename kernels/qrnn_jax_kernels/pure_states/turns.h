@@ -12,7 +12,7 @@
 
 namespace qrnn {
 
-enum class Form { kComplex, kReal, kTangent };
+enum class TurnForm { kComplex, kReal, kTangent };
 
 // A gate on one wire of a tile; real ones are orthogonal matrices.
 template <typename T>
@@ -24,7 +24,7 @@ class Turn {
   void set(const Numbered<T>& given, int bit, int lane_value, bool adjoint) {
     given_ = given;
     half = 1 << bit;
-    form = given.gate->real() ? Form::kReal : Form::kComplex;
+    form = given.gate->real() ? TurnForm::kReal : TurnForm::kComplex;
     lanes_tell_ = lane_value;
     odd_ = Lanes<T>::odd(lane_value);
     for (int b = 0; b < 2; ++b) {
@@ -53,20 +53,20 @@ class Turn {
   void take(Vec& missing, bool leave) {
     weight_ = missing * missing;
     if (!leave) return;
-    form = Form::kTangent;
+    form = TurnForm::kTangent;
     matrix_[1][0].re /= factor();
     missing *= factor();
   }
 
   // The matrix and the sums of cotangents, in registers while places are visited.
-  template <Form form>
+  template <TurnForm form>
   struct Held {
-    static constexpr bool complex = form == Form::kComplex;
+    static constexpr bool complex = form == TurnForm::kComplex;
     C xx, xz, zx, zz;  // the matrix
     C sxx{}, sxz{}, szx{}, szz{};
 
     QRNN_INLINE void apply(C& x, C& z) const {
-      if constexpr (form == Form::kTangent) {
+      if constexpr (form == TurnForm::kTangent) {
         const C y{x.re - zx.re * z.re, x.im - zx.re * z.im};
         z.re += zx.re * x.re;
         z.im += zx.re * x.im;
@@ -100,15 +100,15 @@ class Turn {
     }
   };
 
-  template <Form form>
+  template <TurnForm form>
   QRNN_INLINE Held<form> hold() const {
     return {matrix_[0][0], matrix_[0][1], matrix_[1][0], matrix_[1][1]};
   }
 
-  template <Form form>
+  template <TurnForm form>
   QRNN_INLINE void release(const Held<form>& held) {
     add(sum_[0][0], held.sxx);
-    if (form != Form::kComplex) return;
+    if (form != TurnForm::kComplex) return;
     add(sum_[0][1], held.sxz);
     add(sum_[1][0], held.szx);
     add(sum_[1][1], held.szz);
@@ -120,14 +120,14 @@ class Turn {
     }
   }
 
-  void settle() const { form == Form::kComplex ? settle_complex() : settle_real(); }
+  void settle() const { form == TurnForm::kComplex ? settle_complex() : settle_real(); }
 
   int half;  // distance of two places that are mixed
-  Form form;
+  TurnForm form;
 
  private:
   // squares: of a tangent, of what is missing
-  static constexpr T kMost = 1 << 20, kLeast = T(1) / (int64_t{1} << 60);
+  static constexpr T kMost = 1 << 20, kLeast = T(1) / (int64_t{1} << 40);
 
   void settle_complex() const {
     for (int b = 0; b < 2; ++b) {
@@ -190,15 +190,15 @@ class Turns {
   }
 
  private:
-  template <Form form>
-  using Constant = std::integral_constant<Form, form>;
+  template <TurnForm form>
+  using Constant = std::integral_constant<TurnForm, form>;
 
   // task(the form of both turns)
   template <typename F>
   void by_form(F&& task) const {
-    if (first_->form == Form::kTangent) return task(Constant<Form::kTangent>{});
-    if (first_->form == Form::kReal) return task(Constant<Form::kReal>{});
-    task(Constant<Form::kComplex>{});
+    if (first_->form == TurnForm::kTangent) return task(Constant<TurnForm::kTangent>{});
+    if (first_->form == TurnForm::kReal) return task(Constant<TurnForm::kReal>{});
+    task(Constant<TurnForm::kComplex>{});
   }
 
   template <typename F>
@@ -220,7 +220,7 @@ class Turns {
     }
   }
 
-  template <Form form, typename From, typename To>
+  template <TurnForm form, typename From, typename To>
   void one(const From& psi, const To& to, int places) const {
     const auto turn = first_->template hold<form>();
     pairs(places, [&](int i, int j) QRNN_INLINE {
@@ -231,7 +231,7 @@ class Turns {
     });
   }
 
-  template <Form form, typename From, typename To>
+  template <TurnForm form, typename From, typename To>
   void one_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
                 int places) const {
     auto turn = first_->template hold<form>();
@@ -246,7 +246,7 @@ class Turns {
     first_->release(turn);
   }
 
-  template <Form form, typename From, typename To>
+  template <TurnForm form, typename From, typename To>
   void two(const From& psi, const To& to, int places) const {
     const auto first = first_->template hold<form>();
     const auto second = second_->template hold<form>();
@@ -263,7 +263,7 @@ class Turns {
     });
   }
 
-  template <Form form, typename From, typename To>
+  template <TurnForm form, typename From, typename To>
   void two_back(const From& psi, const From& lambda, const To& to, const To& lambda_to,
                 int places) const {
     auto first = first_->template hold<form>();

@@ -142,8 +142,8 @@ inline void add_conj_times(Complex<T>& sum, Complex<T> a, Complex<T> b) {
   sum.im -= a.im * b.re;
 }
 
-// a b, sum += a b and sum += conj(a) b, as above; the parts that matter where a factor is real: the
-// first one, and the sum.
+// a b and sum += a b, with a real a where `complex` is false; sum += conj(a) b, of which only the
+// real part is wanted then.
 template <bool complex, typename T>
 QRNN_INLINE inline Complex<T> product(Complex<T> a, Complex<T> b) {
   return complex ? times(a, b) : Complex<T>{a.re * b.re, a.re * b.im};

@@ -110,13 +110,13 @@ def test_a_limit_is_a_reason():
 
 @NATIVE
 def test_native_code_is_counted_gate_by_gate():
-    """Real turns and phases 6 per amplitude each, the CNOT 0; four passes of a gradient."""
+    """Real turns 4 per amplitude, phases 6, the CNOT 0; four passes of a gradient."""
     found = qj.explain(PURE, T=10, batch=2)
     assert found.native
     expected = ["S", "RY", "RY", "Unitary", "CNOT", "2 operations", "RY", "Unitary"]
     assert [part.what for part in found.blocks] == expected  # RX is RY between phases
     assert [part.from_data for part in found.blocks] == [False, True] + 6 * [False]
-    assert found.flops_per_step == 8 * (3 * 6 + 4 * 6)
+    assert found.flops_per_step == 8 * (3 * 4 + 4 * 6)
     assert found.flops_per_gradient > 4 * 2 * 10 * found.flops_per_step
     kind = "complex128" if jnp.zeros(()).dtype == jnp.float64 else "complex64"
     assert set(found.once) == {f"2 of 2 x 2 {kind}", f"3 of 2 {kind}", f"1 of 4 {kind}"}

@@ -80,7 +80,9 @@ def _backward(
     params, xs, key = kept
     unravel = ravel_pytree((params, xs))[1]
     jacobian, _ = shot_jacobian(cell, shots, params, xs, key, cotangents[0])
-    gradient = once("A circuit fed by bits", jnp.einsum("ptm,tm->p", jacobian, cotangents[0]))
+    gradient = jnp.einsum("ptm,tm->p", jacobian, cotangents[0])
+    # bits are drawn: what depends on the inputs through them alone must be refused as well
+    gradient, *_ = once("A circuit fed by bits", (gradient, params, xs))
     return (*unravel(gradient), None)
 
 

@@ -220,9 +220,7 @@ def _backward(
     )
     tape, pull = jax.vjp(lambda p, x: tape_of(cell, source, p, x), params, xs)
     by_angle = jnp.zeros_like(tape).at[shifts.times, :, shifts.columns].add(weighted)
-    # bits come from a device: what depends on the inputs through them alone must be refused as well
-    gradient, *_ = once(_OWNER, (pull(by_angle), params, xs))
-    return (*gradient, None)
+    return (*once(_OWNER, pull(by_angle)), None)
 
 
 _averaged.defvjp(_forward, _backward)

@@ -200,9 +200,7 @@ def _shifted_backward(
     runs = kept_reads(rule, model, problem, point, start)  # (T rows, T, M)
     jacobian = _jacobian(problem, runs)
     _, pull = jax.vjp(lambda p, x: _surrogate(cell, jacobian, loop, p, x), params, xs)
-    owner = "A controlled circuit under `ParameterShift`"
-    gradient, *_ = once(owner, (pull(cotangent.reads), params, xs))
-    return (*gradient, None)
+    return (*once("A controlled circuit under `ParameterShift`", pull(cotangent.reads)), None)
 
 
 _shifted.defvjp(_shifted_forward, _shifted_backward)

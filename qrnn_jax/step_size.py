@@ -10,7 +10,7 @@ from qrnn_jax.circuit.lower import Block, Kind
 from qrnn_jax.engines import AbstractPlan
 from qrnn_jax.engines.base import real_dtype
 from qrnn_jax.engines.native import NativeLoop
-from qrnn_jax.engines.native_order import is_cnot, is_real_turn
+from qrnn_jax.engines.native_order import is_cnot, is_real_turn, is_turn
 from qrnn_jax.engines.native_real import real_loop
 from qrnn_jax.engines.real_vector import RealVectorPlan
 from qrnn_jax.engines.state_vector import StateVectorPlan
@@ -70,10 +70,10 @@ def _real_step(plan: RealVectorPlan) -> Step:
 
 def _operations(gate: Block) -> int:
     """Real operations per amplitude: a complex product is 6, a sum 2."""
-    if gate.kind is Kind.DIAGONAL:
-        return 6
-    if is_real_turn(gate):
+    if is_turn(gate):
         return 4  # by its tangent: phases multiply by the cosine
+    if gate.kind is Kind.DIAGONAL or is_real_turn(gate):
+        return 6  # a phase; or two products with real numbers, and their sum
     return 8 * 2 ** len(gate.wires) - 2
 
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qrnn_jax.circuit import RY, Circuit, Probabilities
+from qrnn_jax.circuit import Circuit, Probabilities
 from qrnn_jax.circuit.joined import joined_rotations
 from qrnn_jax.circuit.lower import Block, Kind, Placed, lower_halves
 from qrnn_jax.circuit.matrices import block_matrices, class_matrices
 from qrnn_jax.circuit.observables import AbstractPauli
 from qrnn_jax.engines.base import AbstractPlan, real_dtype
-from qrnn_jax.engines.native_order import is_cnot, is_real_turn, pass_wires, passes
+from qrnn_jax.engines.native_order import is_cnot, is_real_turn, is_turn, pass_wires, passes
 from qrnn_jax.engines.native_words import PauliWord, all_terms, as_word
 from qrnn_jax.engines.state_vector import StateVectorPlan
 
@@ -71,7 +71,7 @@ def refusal_of(family: "Family", plan: AbstractPlan) -> str | None:
             return f"native code reads at most {_MOST_WORDS} outcomes, but not {observable}"
     if len({word for terms in all_terms(plan.observables) for word in terms}) > _MOST_WORDS:
         return f"native code reads at most {_MOST_WORDS} different Pauli words"
-    return family.limit(NativeLoop(plan, family).program) or family.obstacle()
+    return family.limit(NativeLoop.of(plan, family).program) or family.obstacle()
 
 
 @final
@@ -85,10 +85,14 @@ class NativeLoop:
     passes = 4.0  # over each gate: forward, undone, the adjoint, the derivative
 
     @staticmethod
+    def of(plan: StateVectorPlan, family: "Family") -> "NativeLoop":
+        """Of the step with fewer gates."""
+        return NativeLoop(replace(plan, circuit=joined_rotations(plan.circuit)), family)
+
+    @staticmethod
     def here(plan: StateVectorPlan) -> "NativeLoop":
-        """By the family of the default device, of the step with fewer gates."""
-        fewer = replace(plan, circuit=joined_rotations(plan.circuit))
-        return NativeLoop(fewer, FAMILIES[jax.default_backend()])
+        """By the family of the default device."""
+        return NativeLoop.of(plan, FAMILIES[jax.default_backend()])
 
     @property
     def circuit(self) -> Circuit:
@@ -225,6 +229,5 @@ class NativeLoop:
         if block.kind is Kind.DIAGONAL:
             return KernelKind.DIAGONAL
         if self._shares and is_real_turn(block):
-            turns = all(isinstance(item.operation, RY) for item in block.members)
-            return KernelKind.TURN if turns else KernelKind.REAL
+            return KernelKind.TURN if is_turn(block) else KernelKind.REAL
         return KernelKind.CNOT if is_cnot(block) else KernelKind.COMPLEX

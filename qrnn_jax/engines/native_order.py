@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, groupby
 
-from qrnn_jax.circuit import CNOT
+from qrnn_jax.circuit import CNOT, RY
 from qrnn_jax.circuit.lower import Block, Kind, Placed
 from qrnn_jax.circuit.spelling import spelt
 
@@ -36,6 +36,11 @@ def is_real_turn(block: Block) -> bool:
     """Whether a block is a real matrix on one wire."""
     real = all(item.operation.is_real for item in block.members)
     return real and block.kind is Kind.DENSE and len(block.wires) == 1
+
+
+def is_turn(block: Block) -> bool:
+    """Whether it is one of those that a single angle says: [[c, -s], [s, c]]."""
+    return is_real_turn(block) and all(isinstance(item.operation, RY) for item in block.members)
 
 
 def pass_wires(wires: int, most: int) -> int:

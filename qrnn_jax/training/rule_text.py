@@ -20,8 +20,8 @@ _RULE = re.compile(r"([\w-]+)(?:\((.*)\))?", re.DOTALL)
 _STEPS = {"SPSA": 0.2, "FiniteDifference": 0.3}
 
 
-def rule_settings(text: str) -> dict[str, Any]:
-    """A rule as the settings of a section `[gradient]`.
+def rule_of(text: str) -> qj.AbstractGradient:
+    """The rule itself.
 
     Arguments:
         text: a name, in any case and with hyphens or without, and settings as in Python. A rule
@@ -31,10 +31,35 @@ def rule_settings(text: str) -> dict[str, Any]:
         ConfigError: an unknown rule, or settings that it does not take.
 
     Example:
-        >>> from qrnn_jax.training.rule_text import rule_settings
-        >>> rule_settings("shared-shift"), rule_settings("SPSA(directions=8)")
-        ({'name': 'SharedShift'}, {'name': 'SPSA', 'step': 0.2, 'directions': 8})
+        >>> from qrnn_jax.training.rule_text import rule_of
+        >>> rule_of("parameter-shift(samples=40)").samples
+        40
     """
+    return _checked(text, _settings(text)).build()
+
+
+def rule_changes(text: str) -> list[str]:
+    """A rule as a replacement of the whole section `[gradient]`, for `make_config`.
+
+    Arguments:
+        text: as in `rule_of`.
+
+    Raises:
+        ConfigError: an unknown rule, or settings that it does not take.
+
+    Example:
+        >>> from qrnn_jax.training.rule_text import rule_changes
+        >>> rule_changes("SPSA(directions=8)")
+        ['gradient={name = "SPSA", step = 0.2, directions = 8}']
+    """
+    settings = _settings(text)
+    _checked(text, settings)
+    words = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    return [f"gradient={{{', '.join(words)}}}"]
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """What the text says, as a section `[gradient]` that nobody has checked."""
     found = _RULE.fullmatch(text.strip())
     names = {name.lower(): name for name in gradients() if name != "auto"}
     name = found and names.get(found[1].replace("-", "").lower())
@@ -49,44 +74,7 @@ def rule_settings(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"Option `--rule` {text!r}: {error}") from None
     own = {"step": _STEPS[name]} if name in _STEPS else {}
-    settings = {"name": name, **own, **given}
-    _checked(text, settings)
-    return settings
-
-
-def rule_changes(text: str) -> list[str]:
-    """A rule as a replacement of the whole section `[gradient]`, for `make_config`.
-
-    Arguments:
-        text: as in `rule_settings`.
-
-    Raises:
-        ConfigError: an unknown rule, or settings that it does not take.
-
-    Example:
-        >>> from qrnn_jax.training.rule_text import rule_changes
-        >>> rule_changes("spsa")
-        ['gradient={name = "SPSA", step = 0.2}']
-    """
-    words = [f"{key} = {json.dumps(value)}" for key, value in rule_settings(text).items()]
-    return [f"gradient={{{', '.join(words)}}}"]
-
-
-def rule_of(text: str) -> qj.AbstractGradient:
-    """The rule itself.
-
-    Arguments:
-        text: as in `rule_settings`.
-
-    Raises:
-        ConfigError: an unknown rule, or settings that it does not take.
-
-    Example:
-        >>> from qrnn_jax.training.rule_text import rule_of
-        >>> rule_of("parameter-shift(samples=40)").samples
-        40
-    """
-    return _checked(text, rule_settings(text)).build()
+    return {"name": name, **own, **given}
 
 
 def _checked(text: str, settings: dict[str, Any]) -> Any:

@@ -225,3 +225,17 @@ class Remembering(qj.AbstractController):
 
     def update(self, params: Any, h: jax.Array, x: jax.Array, reads: jax.Array) -> jax.Array:
         return h + reads
+
+
+def test_second_derivatives_are_refused_and_not_zero() -> None:
+    """The angles are affine in the weights: what bits do to the slope, JAX does not see."""
+    gates = (qj.RY(0, qj.Data(0)), qj.RX(0, qj.Weight(0)), qj.RZ(1, qj.Data(1)), qj.Reset(0))
+    inner = qj.CircuitCell(qj.Circuit(2, gates), (qj.Z(0),))
+    cell = qj.FeedbackCell(inner, qj.Perceptron(1, 1, 2), feed="bits")
+    params, engine = cell.init(KEY), qj.Device(LocalDevice(), shots=4)
+
+    def total(weights: jax.Array) -> jax.Array:
+        return qj.run(cell, params | {"weights": weights}, XS[:2], engine=engine, key=KEY).sum()
+
+    with pytest.raises(ValueError, match="must not be differentiated twice"):
+        jax.jacrev(jax.grad(total))(params["weights"])

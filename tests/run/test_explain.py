@@ -121,6 +121,9 @@ def test_native_code_is_counted_gate_by_gate():
     kind = "complex128" if jnp.zeros(()).dtype == jnp.float64 else "complex64"
     assert set(found.once) == {f"2 of 2 x 2 {kind}", f"3 of 2 {kind}", f"1 of 4 {kind}"}
     assert found.ahead == (f"1 of 2 x 2 {kind}",)
+    for gates, each in (((qj.RY(0, qj.Weight(0)),), 4), ((qj.H(0), qj.RY(0, qj.Weight(0))), 6)):
+        cell = qj.CircuitCell(qj.Circuit(1, gates), qj.Z(0))
+        assert qj.explain(cell, T=3).flops_per_step == 2 * each  # a reflection has no tangent
 
 
 def test_sizes_are_those_of_the_plan():
